@@ -1,0 +1,46 @@
+"""Questions about readers that others ask; nothing here writes."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.db.models import F, Q
+
+from members import addresses, crypto
+from members.models import Member, Membership, Tier, TierThreshold
+
+
+def get_member(email: str) -> Member | None:
+    """
+    The member with this address, in whatever case it was typed; None if there is none.
+
+    :raises addresses.InvalidAddress: it is no e-mail address.
+    """
+    address = addresses.normalise(email)
+    return Member.objects.filter(email_hash__in=crypto.lookup_hashes(addresses.identity(address))).first()
+
+
+def get_tier(annual_minor: int, currency: str) -> Tier | None:
+    """
+    The tier that a yearly amount reaches; None below the lowest minimum, or where the currency has none.
+
+    :param annual_minor: minor units for a whole year (a monthly amount times twelve).
+    :param currency: three capital letters.
+    """
+    reached = TierThreshold.objects.filter(currency=currency, minimum_annual_minor__lte=annual_minor)
+    threshold = reached.select_related("tier").order_by("-minimum_annual_minor").first()
+    return threshold.tier if threshold else None
+
+
+def get_current_membership(member: Member, now: datetime) -> Membership | None:
+    """
+    The membership that counts at that moment, with its tier; the highest tier if there are several.
+
+    A late payment does not end it: Stripe tries for some weeks, and ends the contribution if none comes.
+    """
+    return (
+        Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), member=member, started_at__lte=now)
+        .select_related("tier")
+        .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
+        .first()
+    )
