@@ -1,0 +1,79 @@
+"""
+An account in a file, so that it is still there after a restart.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import threading
+from pathlib import Path
+
+from sandbox.account import Account
+
+PAUSE = 0.2
+"""Seconds between two looks at whether something changed."""
+
+
+class Archive:
+    """Keeps a file in step with an account from a thread of its own, outside of any request."""
+
+    def __init__(self, account: Account, path: Path) -> None:
+        self.account = account
+        self.path = path
+        self.written = -1
+        self._stopped = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="sandbox-archive")
+        if path.exists():
+            self._restore()
+
+    def start(self) -> None:
+        """Begin to follow the account."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left and end."""
+        self._stopped.set()
+        self._thread.join()
+        self.save()
+
+    def _run(self) -> None:
+        while not self._stopped.wait(PAUSE):
+            self.save()
+
+    def save(self) -> bool:
+        """Write the account if it changed since the last time, whole or not at all. Returns whether it did."""
+        account = self.account
+        with account.lock:
+            if account.changes == self.written:
+                return False
+            self.written = account.changes
+            text = json.dumps(
+                {
+                    "offset": account.offset,
+                    "objects": list(account.objects.values()),
+                    "hidden": account.hidden,
+                    "plans": account.plans,
+                    "serial": account.serial,
+                    "answers": account.answers,
+                    "deliveries": account.deliveries,
+                }
+            )
+        draft = self.path.with_suffix(f"{self.path.suffix}.new")
+        draft.write_text(text)
+        os.replace(draft, self.path)
+        return True
+
+    def _restore(self) -> None:
+        kept = json.loads(self.path.read_text())
+        account = self.account
+        with account.lock:
+            for obj in kept["objects"]:
+                account.keep(obj)
+            account.offset = kept["offset"]
+            account.hidden = kept["hidden"]
+            account.plans = [(at, serial, action, id) for at, serial, action, id in kept["plans"]]
+            account.serial = kept["serial"]
+            account.answers = kept["answers"]
+            account.deliveries = kept["deliveries"]
+            self.written = account.changes

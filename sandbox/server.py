@@ -1,0 +1,266 @@
+"""
+The sandbox over HTTP: who may call, which call it is, and the answer with Stripe's headers.
+
+``Sandbox`` is a WSGI application around one account; ``Running`` serves it on loopback from a thread, and lets a test
+swap in a fresh one.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import logging
+import threading
+import time
+from collections.abc import Callable, Iterable
+from datetime import datetime, timedelta
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.routing import Map, Rule
+from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
+from werkzeug.wrappers import Request, Response
+
+from sandbox import (
+    agenda,
+    balance,
+    control,
+    courier,
+    idempotency,
+    modules,
+    pages,
+    params,
+    persist,
+    webhooks,
+)
+from sandbox.account import API_VERSION, Account, Obj
+from sandbox.errors import StripeError, invalid
+from sandbox.routes import ROUTES, Route
+from sandbox.wire import expanded
+
+log = logging.getLogger("sandbox")
+
+modules.load()
+URLS = Map(
+    [Rule(route.path, methods=[route.method], endpoint=route) for route in ROUTES], strict_slashes=False
+)
+PAGES = ("/c/pay/", "/p/session/", "/static/", "/3ds/", "/i/", "/r/", "/receipts/")
+
+
+class Sandbox:
+    """
+    An offline Stripe: a WSGI application with one fresh account, and the same powers as methods for tests.
+
+    Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names the
+    currencies that the account has bank accounts for (all, if empty); money in others is converted into the first.
+    ``public_url`` is where browsers find the sandbox; without it, wherever the request that asks came to.
+    """
+
+    def __init__(
+        self,
+        webhook_secret: str = "whsec_sandbox",  # noqa: S107 - a sandbox's
+        *,
+        webhook_url: str | None = None,
+        settle_in: Iterable[str] = (),
+        public_url: str | None = None,
+        state: Path | None = None,
+        system_time: Callable[[], float] = time.time,
+    ) -> None:
+        self.account = Account(system_time=system_time, settle_in=settle_in)
+        self.public_url = public_url
+        if public_url:
+            self.account.public_url = public_url
+        self.listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
+        self.keeper = idempotency.Keeper(self.account)
+        self.controls = control.Controls(self.account, self.listening)
+        self.archive = persist.Archive(self.account, state) if state else None
+
+    # HTTP
+
+    def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        request = Request(environ)
+        request.get_data()  # read to the end whatever comes of it, or the connection cannot be used again
+        return self.answer(request)(environ, start_response)
+
+    def answer(self, request: Request) -> Response:
+        """The answer to any request: the API, the control routes, or a page."""
+        if self.public_url is None:
+            self.account.public_url = request.host_url.rstrip("/")
+        if request.path.startswith("/v1/"):
+            return self._api(request)
+        if request.path.startswith("/_sandbox/") and not (
+            request.path == "/_sandbox/" and request.method == "GET"
+        ):
+            return control.respond(self.controls, request)
+        return pages.handle(self, request)
+
+    def _api(self, request: Request) -> Response:
+        request_id = self.account.new_id("request")
+        headers = {"Request-Id": request_id, "Stripe-Version": API_VERSION}
+        key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
+        if key:
+            headers["Idempotency-Key"] = key
+        try:
+            _authorise(request)
+            route, ids = _match(request)
+            sent = params.decode(request.get_data(as_text=True)) if request.method == "POST" else {}
+            sent = {**params.decode(request.query_string.decode()), **sent}
+
+            def run() -> tuple[int, str]:
+                return self._run(route, ids, sent, request_id, key)
+
+            if key is None:
+                status, body, replayed = *run(), False
+            else:
+                status, body, replayed = self.keeper.once(key, f"{request.method} {request.path}", sent, run)
+            if replayed:
+                headers["Idempotent-Replayed"] = "true"
+        except StripeError as error:
+            status, body = error.status, json.dumps(error.body(request_id))
+        return Response(body, status=status, headers=headers, content_type="application/json")
+
+    def _run(self, route: Route, ids: Obj, sent: Obj, request_id: str, key: str | None) -> tuple[int, str]:
+        """Carry a call out. Refusals are raised; a decline is an answer, because it happened."""
+        with self.account.lock:
+            agenda.play(self.account)
+            self.account.request = (request_id, key)
+            try:
+                expand = [path for path in _expand_paths(sent)]
+                given = {name: value for name, value in sent.items() if name != "expand"}
+                given = params.read(given, route.fields, needed=route.needed)
+                answer = route.handler(self.account, given, **ids)
+                return 200, json.dumps(expanded(self.account, answer, expand))
+            except StripeError as error:
+                if error.type == "card_error":
+                    return error.status, json.dumps(error.body(request_id))
+                raise
+            finally:
+                if route.method != "GET":
+                    agenda.play(self.account)
+                    self.account.changes += 1
+                self.account.request = (None, None)
+
+    # What tests do without HTTP
+
+    def pay(self, session_id: str, **how: Any) -> Obj:
+        """See ``checkout.pay``: card, email, name, method and three_d_secure."""
+        return self.controls.pay(session_id, **how)
+
+    def expire(self, session_id: str) -> Obj:
+        """Close an open session unpaid, as its deadline would."""
+        return self.controls.expire(session_id)
+
+    def advance(self, by: timedelta) -> Obj:
+        """Move the clock forward; all that is due in between happens at its own moment."""
+        return self.controls.advance(by)
+
+    def set_clock(self, to: datetime) -> Obj:
+        """Move the clock forward to an aware moment."""
+        return self.controls.set_clock(to)
+
+    def books(self) -> Obj:
+        """See ``balance.books``."""
+        with self.account.lock:
+            return balance.books(self.account)
+
+    def take_webhooks(self) -> list[webhooks.Webhook]:
+        """The webhooks that the built-in listener is owed, signed now; each is handed out once."""
+        return courier.take(self.account, self.listening)
+
+    def sign(self, body: bytes, *, secret: str | None = None, at: datetime | None = None) -> str:
+        """A ``Stripe-Signature`` for any body, by default with the listener's secret and the sandbox's time."""
+        moment = int(at.timestamp()) if at else self.account.now()
+        return webhooks.signature(body, secret or self.listening.secret, moment)
+
+
+def _authorise(request: Request) -> None:
+    """Only test keys, only our version. Raises 401 and 400."""
+    scheme, _, value = request.headers.get("Authorization", "").partition(" ")
+    if scheme == "Basic":
+        try:
+            value = base64.b64decode(value).decode().partition(":")[0]
+        except ValueError:
+            value = ""
+    if not value:
+        message = "You did not provide an API key. Send it as a bearer token in the Authorization header."
+        raise StripeError(401, "invalid_request_error", message)
+    if not value.startswith(("sk_test_", "rk_test_")):
+        message = f"Invalid API Key provided: {value[:8]}***. The sandbox takes test keys (sk_test_...) only."
+        raise StripeError(401, "invalid_request_error", message)
+    version = request.headers.get("Stripe-Version", API_VERSION)
+    if version != API_VERSION:
+        raise invalid(f"Invalid Stripe API version: {version}. The sandbox speaks {API_VERSION} only.")
+
+
+def _match(request: Request) -> tuple[Route, Obj]:
+    try:
+        route, ids = URLS.bind("sandbox").match(request.path, request.method)
+    except MethodNotAllowed:
+        raise _unknown(request) from None
+    except HTTPException:
+        raise _unknown(request) from None
+    return route, dict(ids)
+
+
+def _unknown(request: Request) -> StripeError:
+    return invalid(f"Unrecognized request URL ({request.method}: {request.path}).", status=404)
+
+
+def _expand_paths(sent: Obj) -> list[str]:
+    paths = sent.get("expand") or []
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths):
+        raise invalid("Invalid array", param="expand")
+    return paths
+
+
+class QuietHandler(WSGIRequestHandler):
+    """HTTP/1.1 with kept connections, answers without delay, and no log line per request."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
+        """Say nothing."""
+
+
+class Running:
+    """
+    A server on loopback in a thread, as a context manager: ``url`` is its address, ``use`` swaps the sandbox that
+    answers. Webhooks for sandboxes with a ``webhook_url`` (or endpoints made through the API) go out by themselves.
+    """
+
+    def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
+        self.sandbox = sandbox or Sandbox()
+        self.server: BaseWSGIServer = make_server(
+            host, port, self._answer, threaded=True, request_handler=QuietHandler
+        )
+        self.url = f"http://{host}:{self.server.server_port}"
+        self.courier = courier.Courier(lambda: (self.sandbox.account, self.sandbox.listening))
+        self._thread = threading.Thread(
+            target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="sandbox"
+        )
+
+    def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
+        return self.sandbox(environ, start_response)
+
+    def use(self, sandbox: Sandbox) -> Sandbox:
+        """Let this sandbox answer from now on, and return it."""
+        self.sandbox = sandbox
+        sandbox.account.public_url = sandbox.public_url or self.url
+        return sandbox
+
+    def __enter__(self) -> Running:
+        self.use(self.sandbox)
+        self._thread.start()
+        self.courier.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.courier.stop()
+        self.server.shutdown()
+        self._thread.join()
+        self.server.server_close()

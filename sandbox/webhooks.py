@@ -1,0 +1,222 @@
+"""
+Webhooks: who wants to hear of an event, how it is signed, and when a delivery that failed is tried again.
+
+The list of deliveries is part of the account; the thread that carries them is in ``courier``. A delivery is a row:
+which event, which endpoint, how often it was tried and when it is due again.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import hmac
+import json
+import random
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from sandbox.account import API_VERSION, Account, Obj, change, merge_metadata
+from sandbox.agenda import DAY
+from sandbox.errors import invalid
+from sandbox.params import PAGE, Flag, Many, Metadata, OneOf, Text, Url
+from sandbox.routes import delete, get, post
+from sandbox.wire import page
+
+GAPS = (60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600, 24 * 3600)
+"""Seconds between the tries of one delivery: growing, and together within ``GIVEN_UP_AFTER``."""
+
+GIVEN_UP_AFTER = 3 * DAY
+"""No try is planned later than this many seconds after the event."""
+
+MODES = ("normal", "shuffle", "duplicate", "hold", "drop")
+LISTENER = "listener"
+"""The built-in endpoint, from the command line or the test, that hears everything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Webhook:
+    """One signed request, as an endpoint would receive it."""
+
+    event_id: str
+    type: str
+    body: bytes
+    headers: dict[str, str]
+
+
+@dataclass(slots=True)
+class Listening:
+    """How this account's webhooks go out: the built-in endpoint, and what is being done to the post on the way."""
+
+    secret: str = "whsec_sandbox"  # noqa: S105 - the sandbox's own, known to every reader of its manual
+    url: str | None = None
+    mode: str = "normal"
+    dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - shuffles post, hides nothing
+
+    def set_mode(self, mode: str, seed: int | None = None) -> None:
+        """Deliver normally, in random order, twice, later (hold), or never (drop). Raises 400 for other words."""
+        if mode not in MODES:
+            raise invalid(f"Invalid mode: must be one of {', '.join(MODES)}", param="mode")
+        self.mode = mode
+        if seed is not None:
+            self.dice = random.Random(seed)  # noqa: S311
+
+
+def signature(body: bytes, secret: str, at: int) -> str:
+    """The value of ``Stripe-Signature``: ``t=<unix seconds>,v1=<hex HMAC-SHA256 of "t.body">``."""
+    digest = hmac.new(secret.encode(), f"{at}.".encode() + body, hashlib.sha256).hexdigest()
+    return f"t={at},v1={digest}"
+
+
+def matches(type: str, wanted: str) -> bool:
+    """Whether a wish (``*``, ``invoice.*``, ``invoice.paid``) covers an event's type."""
+    return wanted == "*" or wanted == type or (wanted.endswith(".*") and type.startswith(wanted[:-1]))
+
+
+def enqueue(account: Account, event: Obj) -> None:
+    """Owe this event to the built-in listener and to every enabled endpoint that asked for its type."""
+    targets = [LISTENER]
+    for endpoint in account.kinds.get("webhook_endpoint", {}).values():
+        wants = any(matches(event["type"], wanted) for wanted in endpoint["enabled_events"])
+        if wants and endpoint["status"] == "enabled":
+            targets.append(endpoint["id"])
+    for target in targets:
+        account.deliveries.append(
+            {
+                "event": event["id"],
+                "type": event["type"],
+                "endpoint": target,
+                "status": "pending",
+                "tries": 0,
+                "due": event["created"],
+                "last_status": None,
+                "last_error": None,
+            }
+        )
+    event["pending_webhooks"] = len(targets)
+
+
+def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]) -> list[Obj]:
+    """
+    The deliveries to make now, in the order to make them. Under ``shuffle`` that order is drawn by lot, under
+    ``duplicate`` each stands twice, under ``hold`` there are none, under ``drop`` all are given up.
+    """
+    if listening.mode == "hold":
+        return []
+    now = account.now()
+    found = [
+        row for row in account.deliveries if row["status"] == "pending" and row["due"] <= now and wanted(row)
+    ]
+    if listening.mode == "drop":
+        for row in found:
+            row |= {"status": "dropped"}
+        return []
+    if listening.mode == "shuffle":
+        listening.dice.shuffle(found)
+    if listening.mode == "duplicate":
+        return [row for row in found for _ in range(2)]
+    return found
+
+
+def letter(account: Account, listening: Listening, row: Obj) -> Webhook:
+    """The signed request for one delivery, with this try's own moment in the signature."""
+    event = account.objects[row["event"]]
+    body = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
+    if row["endpoint"] == LISTENER:
+        secret = listening.secret
+    else:
+        secret = account.secret(row["endpoint"])["secret"]
+    headers = {
+        "Content-Type": "application/json; charset=utf-8",
+        "Stripe-Signature": signature(body, secret, account.now()),
+        "User-Agent": "Stripe/1.0 (+https://stripe.com/docs/webhooks)",
+    }
+    return Webhook(event_id=event["id"], type=event["type"], body=body, headers=headers)
+
+
+def arrived(account: Account, row: Obj, status: int | None = None) -> None:
+    """Write down that a delivery was accepted."""
+    if row["status"] == "pending":
+        account.objects[row["event"]]["pending_webhooks"] -= 1
+    row |= {"status": "delivered", "tries": row["tries"] + 1, "last_status": status, "last_error": None}
+    account.changes += 1
+
+
+def failed(account: Account, row: Obj, *, status: int | None, error: str | None) -> None:
+    """Write down that a delivery failed, and when it will be tried again; after three days it is given up."""
+    if row["status"] != "pending":
+        return
+    gap = GAPS[min(row["tries"], len(GAPS) - 1)]
+    row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": error, "due": row["due"] + gap}
+    if row["due"] > account.objects[row["event"]]["created"] + GIVEN_UP_AFTER:
+        row["status"] = "failed"
+    account.changes += 1
+
+
+ENDPOINT_FIELDS = {
+    "url": Url(),
+    "enabled_events": Many(Text(), 400),
+    "description": Text(),
+    "metadata": Metadata(),
+}
+
+
+@post(
+    "/v1/webhook_endpoints",
+    {**ENDPOINT_FIELDS, "api_version": OneOf(API_VERSION)},
+    needed=("url", "enabled_events"),
+)
+def create_endpoint(account: Account, given: Obj) -> Obj:
+    """A new endpoint. Only this answer carries its signing secret."""
+    endpoint = account.keep(
+        {
+            "id": account.new_id("webhook_endpoint"),
+            "object": "webhook_endpoint",
+            "api_version": given.get("api_version"),
+            "application": None,
+            "created": account.now(),
+            "description": given.get("description"),
+            "enabled_events": given["enabled_events"],
+            "livemode": False,
+            "metadata": given.get("metadata") or {},
+            "status": "enabled",
+            "url": given["url"],
+        }
+    )
+    secret = "whsec_" + account.new_id("webhook_endpoint").removeprefix("we_")
+    account.secret(endpoint["id"])["secret"] = secret
+    return {**endpoint, "secret": secret}
+
+
+@get("/v1/webhook_endpoints", PAGE)
+def list_endpoints(account: Account, given: Obj) -> Obj:
+    """All endpoints, newest first."""
+    return page(account.all("webhook_endpoint"), given, "/v1/webhook_endpoints")
+
+
+@get("/v1/webhook_endpoints/<id>")
+def retrieve_endpoint(account: Account, given: Obj, id: str) -> Obj:
+    """One endpoint, without its secret."""
+    return account.find("webhook_endpoint", id)
+
+
+@post("/v1/webhook_endpoints/<id>", {**ENDPOINT_FIELDS, "disabled": Flag()})
+def update_endpoint(account: Account, given: Obj, id: str) -> Obj:
+    """Change where it points, what it hears, or switch it off."""
+    endpoint = account.find("webhook_endpoint", id)
+    values = {key: value for key, value in given.items() if key not in ("disabled", "metadata")}
+    if "metadata" in given:
+        values["metadata"] = merge_metadata(endpoint, given["metadata"])
+    if "disabled" in given:
+        values["status"] = "disabled" if given["disabled"] else "enabled"
+    change(endpoint, **values)
+    return endpoint
+
+
+@delete("/v1/webhook_endpoints/<id>")
+def delete_endpoint(account: Account, given: Obj, id: str) -> Obj:
+    """Remove an endpoint; what was still owed to it is given up."""
+    account.find("webhook_endpoint", id)
+    del account.kinds["webhook_endpoint"][id], account.objects[id]
+    for row in account.deliveries:
+        if row["endpoint"] == id and row["status"] == "pending":
+            row["status"] = "failed"
+    return {"id": id, "object": "webhook_endpoint", "deleted": True}
