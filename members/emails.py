@@ -9,7 +9,17 @@ knows no money.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from email.utils import format_datetime
+from functools import lru_cache
 from typing import Any
+
+import css_inline
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template import Context, Engine
+from django.utils import translation
+
+from members.models import Message
 
 
 class UnknownMail(LookupError):
@@ -70,3 +80,92 @@ def check_context(kind: str, context: dict[str, Any]) -> None:
         raise IncompleteMail(f"A {kind} mail has no place for {', '.join(sorted(strange))}.")
     if no_text := sorted(key for key, value in context.items() if not isinstance(value, str)):
         raise IncompleteMail(f"A {kind} mail wants text for {', '.join(no_text)}.")
+
+
+class Mail(EmailMultiAlternatives):
+    """An e-mail that knows its kind, which the demo's mailbox shows and no mail server sees."""
+
+    kind: str = "mail"
+
+
+def render(message: Message) -> Mail:
+    """
+    The e-mail for a row of the outbox, in the row's language.
+
+    Message-ID and Date come from the row, so that a second copy is the same message to every mail program.
+
+    :raises crypto.Unreadable: its recipient or context does not open.
+    """
+    subject, text, html = write(kind=message.kind, context=message.context, locale=message.locale)
+    mail = Mail(
+        subject=subject,
+        body=text,
+        from_email=settings.DEFAULT_FROM_EMAIL,
+        to=[message.recipient],
+        reply_to=[settings.NEWSROOM_SUPPORT_EMAIL],
+        headers={
+            "Message-ID": message.message_id,
+            "Date": format_datetime(message.owed_at),
+            "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice should answer it
+        },
+    )
+    mail.attach_alternative(html, "text/html")
+    mail.kind = message.kind
+    return mail
+
+
+def write(*, kind: str, context: dict[str, Any], locale: str) -> tuple[str, str, str]:
+    """
+    Subject, text part and HTML part, in the language nearest to `locale` that we have.
+
+    The subject is one line, whatever the context holds: no text can add a header.
+    """
+    known = KINDS[kind]
+    language = supported_language(locale)
+    with translation.override(language):
+        full = {
+            **dict.fromkeys(known.may_have, ""),
+            **context,
+            "language": language,
+            "direction": "rtl" if translation.get_language_bidi() else "ltr",
+            "newsroom_name": settings.NEWSROOM_NAME,
+            "legal_lines": settings.NEWSROOM_LEGAL_FOOTER.splitlines(),
+            "support_email": settings.NEWSROOM_SUPPORT_EMAIL,
+        }
+        subject = " ".join(_render(_texts(), f"mail/{kind}.subject.txt", full).split())
+        text = _render(_texts(), f"mail/{kind}.txt", full).strip() + "\n"
+        html = _render(_pages(), f"mail/{kind}.html", {**full, "subject": subject})
+    return subject, text, _inliner().inline(html)
+
+
+def supported_language(locale: str) -> str:
+    """The language of ours that is nearest to a locale; the house's own for one that we do not speak."""
+    try:
+        return translation.get_supported_language_variant(locale)
+    except LookupError:
+        return settings.LANGUAGE_CODE
+
+
+def _render(engine: Engine, template: str, context: dict[str, Any]) -> str:
+    return str(engine.get_template(template).render(Context(context, autoescape=engine.autoescape)))
+
+
+@lru_cache(maxsize=1)
+def _texts() -> Engine:
+    """For plain text, where an ampersand is an ampersand."""
+    return Engine(app_dirs=True, autoescape=False, libraries={"i18n": "django.templatetags.i18n"})
+
+
+@lru_cache(maxsize=1)
+def _pages() -> Engine:
+    return Engine(app_dirs=True, autoescape=True, libraries={"i18n": "django.templatetags.i18n"})
+
+
+@lru_cache(maxsize=1)
+def _inliner() -> css_inline.CSSInliner:
+    """
+    Mail programs drop style sheets, so each rule moves to its elements. Nothing is fetched.
+
+    Only the rules for dark screens and small ones stay behind, for those programs that read them.
+    """
+    return css_inline.CSSInliner(load_remote_stylesheets=False, keep_at_rules=True)

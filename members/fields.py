@@ -11,12 +11,16 @@ save and never changes (a random `public_id`, a natural key), never by the datab
 
 What follows from sealing: `filter(email="…")` and `update(email="…")` raise TypeError (find by a lookup hash;
 save the row), `values()` returns `Sealed`, and dumpdata writes sealed text that only the same row can load.
+
+Nothing at all ("" or {}) is stored as nothing at all: it hides no secret, and so `update(email="")` can purge
+many rows in one statement and `filter(email="")` can find those that were purged.
 """
 
 from __future__ import annotations
 
 import base64
 import binascii
+import copy
 import json
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -54,6 +58,9 @@ class Sealed(bytes):
         return f"<Sealed {len(self)} bytes>"
 
 
+_NOTHING = Sealed(b"")
+
+
 class _OpenOnRead(DeferredAttribute):
     """Opens a loaded value the first time that someone reads it."""
 
@@ -80,6 +87,7 @@ class EncryptedField(_Field[_SetType, _GetType]):
     """
 
     descriptor_class = _OpenOnRead
+    nothing: Any  # the value that is stored as no bytes
 
     def __init__(self, *args: Any, bound_to: str, **kwargs: Any) -> None:
         self.bound_to = bound_to
@@ -101,10 +109,14 @@ class EncryptedField(_Field[_SetType, _GetType]):
 
         :raises ValueError: the row has no name yet.
         """
+        if value == self.nothing:
+            return _NOTHING
         return Sealed(crypto.seal(self.to_bytes(value), bound_to=self._place(instance)))
 
     def open(self, instance: models.Model, sealed: Sealed) -> Any:
         """:raises crypto.Unreadable: it was changed, moved here from another row, or its key is unknown."""
+        if not sealed:
+            return copy.copy(self.nothing)
         return self.from_bytes(crypto.open_sealed(sealed, bound_to=self._place(instance)))
 
     def _place(self, instance: models.Model) -> str:
@@ -145,6 +157,8 @@ class EncryptedField(_Field[_SetType, _GetType]):
     def get_prep_value(self, value: Any) -> Any:
         if value is None or isinstance(value, Sealed):
             return value
+        if value in (self.nothing, b""):
+            return _NOTHING
         raise TypeError(
             f"{self.model.__name__}.{self.name} is encrypted: it is not compared with a plain value, nor set "
             "by update() or bulk_update(). Find rows by a lookup hash; change the row with save()."
@@ -196,6 +210,8 @@ class EncryptedField(_Field[_SetType, _GetType]):
 class EncryptedTextField(EncryptedField[str, str]):
     """Text of any length, encrypted at rest."""
 
+    nothing = ""
+
     def to_bytes(self, value: Any) -> bytes:
         return str(value).encode()
 
@@ -214,6 +230,7 @@ class EncryptedJSONField(EncryptedField[Any, Any]):
     """Anything that JSON can hold, encrypted at rest."""
 
     empty_strings_allowed = False
+    nothing = {}
 
     def to_bytes(self, value: Any) -> bytes:
         return json.dumps(value, ensure_ascii=False, separators=(",", ":")).encode()

@@ -2,21 +2,54 @@
 The outbox: mail is a row first, in the same transaction as its reason; a worker sends it later.
 
 Delivery is at least once under one fixed Message-ID, so that a mail program shows a second copy as the same
-message. Nothing here speaks SMTP inside a database transaction.
+message (RELIABILITY.md, finding 7). A worker claims a batch by a conditional UPDATE with a lease, sends it
+over one connection and marks each row at once. Nothing here speaks SMTP inside a database transaction.
 """
 
 from __future__ import annotations
 
 import uuid
-from datetime import datetime
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
 from email.utils import parseaddr
+from itertools import groupby
+from operator import attrgetter
 from typing import Any
 
+import structlog
 from django.conf import settings
+from django.db import transaction
+from django.db.models import F
 
 from members import addresses, crypto, emails
+from members.courier import Courier, Outcome, Result
 from members.models import Member, Message
 from members.rows import insert_new
+
+log = structlog.get_logger(__name__)
+
+MAX_ATTEMPTS = 48  # with the gaps below: given up after about two days
+MAX_UNSURE = 3  # copies that a reader might have got before we stop
+_FIRST_GAP = timedelta(minutes=5)
+_LONGEST_GAP = timedelta(hours=1)
+# A lease is about this machine's work, not about the reader's calendar: it goes by the system's clock, also
+# where `now` follows the sandbox's. It outlasts the slowest batch, since a batch ends at half of it.
+_LEASE = timedelta(minutes=8)
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """
+    How many messages one call sent, put off for a later try, and gave up.
+
+    :param more: whether others may be due as well, so that it is worth to call again at once.
+    """
+
+    sent: int = 0
+    retried: int = 0
+    failed: int = 0
+    more: bool = False
 
 
 def owe(
@@ -55,6 +88,180 @@ def owe(
         next_attempt_at=now,
     )
     return insert_new([message]) == 1
+
+
+def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
+    """
+    Send the mail that is due, over one connection; outside any transaction.
+
+    A temporary failure puts a message off, with growing gaps, up to MAX_ATTEMPTS; a permanent one gives it up
+    with a reason. A message whose sending broke off after its content began to flow may have arrived: it is
+    tried again under the same Message-ID, until MAX_UNSURE copies may be out.
+
+    :param limit: how many messages to take at most.
+    """
+    _take_back_expired()
+    claim = uuid.uuid4()
+    batch = _claim(claim, now=now, limit=limit)
+    if not batch:
+        return Delivered()
+    half_time = _system_time() + _LEASE / 2
+    sent = retried = failed = 0
+    more = len(batch) == limit
+    with Courier() as courier:
+        for index, message in enumerate(batch):
+            if _system_time() > half_time:
+                _release(batch[index:])
+                more = True
+                break
+            result = _send(courier, message)
+            if result.outcome is Outcome.SENT:
+                _mark_sent(message, now=now)
+                sent += 1
+            elif result.outcome is Outcome.UNREACHABLE:
+                # The server is not there: the others need not wait for the same time-out each.
+                given_up = _put_off(batch[index:], result, now=now)
+                failed += given_up
+                retried += len(batch) - index - given_up
+                break
+            elif result.outcome is Outcome.REFUSED:
+                _give_up([message], result)
+                failed += 1
+            elif _put_off([message], result, now=now):
+                failed += 1
+            else:
+                retried += 1
+    log.info("mail_delivered", sent=sent, retried=retried, failed=failed)
+    return Delivered(sent, retried, failed, more)
+
+
+def _send(courier: Courier, message: Message) -> Result:
+    """Never raises: one message that cannot be written must not stop those behind it."""
+    try:
+        mail = emails.render(message)
+    except Exception as error:
+        # A key that is missing or a template that is broken is mended by people, so the message waits.
+        log.error(
+            "mail_not_rendered", message=str(message.public_id), kind=message.kind, error=type(error).__name__
+        )
+        return Result(Outcome.PUT_OFF, "not_rendered", "The message could not be written from its template.")
+    return courier.send(mail)
+
+
+# --- Claims and leases
+
+
+def _claim(claim: uuid.UUID, *, now: datetime, limit: int) -> list[Message]:
+    """Take due rows for this worker; no two workers ever take the same one."""
+    due = Message.objects.filter(state=Message.State.OWED, next_attempt_at__lte=now)
+    with transaction.atomic():
+        # Where the database can, others' rows are skipped; SQLite lets one writer in at a time.
+        rows = due.order_by("next_attempt_at", "pk").select_for_update(skip_locked=True)
+        ids = list(rows.values_list("pk", flat=True)[:limit])
+        if not ids:
+            return []
+        due.filter(pk__in=ids).update(
+            state=Message.State.SENDING, claimed_by=claim, leased_until=_system_time() + _LEASE
+        )
+    return list(Message.objects.filter(claimed_by=claim).order_by("next_attempt_at", "pk"))
+
+
+def _take_back_expired() -> None:
+    """
+    Free the rows of workers that died.
+
+    A worker sends its batch in order, so of each dead worker's rows only the first may have left the house.
+    """
+    expired = Message.objects.filter(state=Message.State.SENDING, leased_until__lte=_system_time())
+    rows = expired.order_by("claimed_by", "next_attempt_at", "pk")
+    for claim, group in groupby(rows.only("pk", "claimed_by", "unsure"), key=attrgetter("claimed_by")):
+        first, *others = group
+        log.warning("mail_lease_expired", claim=str(claim), messages=1 + len(others))
+        _release(others)
+        if first.unsure + 1 >= MAX_UNSURE:
+            _give_up([first], _OUTCOME_UNKNOWN)
+        else:
+            _own([first]).update(**_FREE, attempts=F("attempts") + 1, unsure=F("unsure") + 1)
+
+
+def _release(messages: Sequence[Message]) -> None:
+    if messages:
+        _own(messages).update(**_FREE)
+
+
+def _own(messages: Sequence[Message]) -> Any:
+    """The rows that are still ours: a worker that lost its lease changes nothing any more."""
+    claim = messages[0].claimed_by
+    return Message.objects.filter(pk__in=[message.pk for message in messages], claimed_by=claim)
+
+
+_FREE: dict[str, Any] = {"state": Message.State.OWED, "claimed_by": None, "leased_until": None}
+_OUTCOME_UNKNOWN = Result(
+    Outcome.REFUSED, "outcome_unknown", "The connection broke off each time; the reader may have got copies."
+)
+
+
+# --- What becomes of a message
+
+
+def _mark_sent(message: Message, *, now: datetime) -> None:
+    _own([message]).update(
+        **{**_FREE, "state": Message.State.SENT},
+        attempts=F("attempts") + 1,
+        sent_at=now,
+        failure_code="",
+        failure_reason="",
+    )
+
+
+def _give_up(messages: Sequence[Message], result: Result) -> None:
+    for message in messages:
+        log.warning("mail_given_up", message=str(message.public_id), kind=message.kind, code=result.code)
+    _own(messages).update(
+        **{**_FREE, "state": Message.State.FAILED},
+        attempts=F("attempts") + 1,
+        failure_code=result.code,
+        failure_reason=result.reason,
+    )
+
+
+def _put_off(messages: Sequence[Message], result: Result, *, now: datetime) -> int:
+    """Try later, or give up those that were tried often enough. Returns how many were given up."""
+    unsure = 1 if result.may_have_arrived else 0
+    given_up = 0
+    for (attempts, copies), same in _by_attempts(messages):
+        if attempts + 1 >= MAX_ATTEMPTS:
+            _give_up(same, result)
+            given_up += len(same)
+        elif copies + unsure >= MAX_UNSURE:
+            _give_up(same, _OUTCOME_UNKNOWN)
+            given_up += len(same)
+        else:
+            _own(same).update(
+                **_FREE,
+                attempts=F("attempts") + 1,
+                unsure=F("unsure") + unsure,
+                next_attempt_at=now + _gap(attempts),
+                failure_code=result.code,
+                failure_reason=result.reason,
+            )
+    return given_up
+
+
+def _by_attempts(messages: Sequence[Message]) -> Iterable[tuple[tuple[int, int], list[Message]]]:
+    key = attrgetter("attempts", "unsure")
+    for found, same in groupby(sorted(messages, key=key), key=key):
+        yield found, list(same)
+
+
+def _gap(attempts: int) -> timedelta:
+    """5, 10, 20, 40 minutes, then an hour."""
+    doubled: int = 2 ** min(attempts, 10)
+    return min(_FIRST_GAP * doubled, _LONGEST_GAP)
+
+
+def _system_time() -> datetime:
+    return datetime.now(UTC)
 
 
 def _our_domain() -> str:

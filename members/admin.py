@@ -1,0 +1,227 @@
+"""
+A window for staff: who the readers are, what they hold and which mail they got.
+
+Nothing is added or deleted here but tiers. Lists open no personal data; a reader is found by
+the whole address.
+"""
+
+from __future__ import annotations
+
+import uuid
+from datetime import datetime
+from typing import Any, TypeVar
+
+from django.contrib import admin
+from django.db.models import DateTimeField, Model, QuerySet, Value
+from django.http import HttpRequest
+
+from members import addresses, clock, crypto, queries
+from members.models import Consent, Member, Membership, MembershipStep, Message, Tier, TierThreshold
+
+_Model = TypeVar("_Model", bound=Model)
+
+
+class _Window:
+    """Look, and touch nothing."""
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        return False
+
+
+class ReadOnlyAdmin(_Window, admin.ModelAdmin[_Model]):
+    """An admin page to look at: nothing is added, changed or deleted."""
+
+    show_full_result_count = False
+
+
+def _opened(row: Any, field: str) -> Any:
+    try:
+        return getattr(row, field)
+    except crypto.Unreadable:
+        return "(cannot be opened: is its key missing?)"
+
+
+class MembershipsOfMember(_Window, admin.TabularInline[Membership, Member]):
+    model = Membership
+    fields = ("source_reference", "tier", "annual_minor", "currency", "started_at", "paid_through", "ends_at")
+    show_change_link = True
+
+
+class ConsentsOfMember(_Window, admin.TabularInline[Consent, Member]):
+    model = Consent
+    fields = ("purpose", "text_version", "granted_at", "withdrawn_at", "source")
+
+
+@admin.register(Member)
+class MemberAdmin(ReadOnlyAdmin[Member]):
+    """Readers, found by their whole e-mail address or by id."""
+
+    list_display = ("public_id", "joined_at", "locale")
+    list_filter = ("locale",)
+    ordering = ("-joined_at", "-pk")
+    search_fields = ("public_id",)
+    search_help_text = "A whole e-mail address, or an id"
+    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at")
+    inlines = (MembershipsOfMember, ConsentsOfMember)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
+        return super().get_queryset(request).defer("email", "name")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
+    ) -> tuple[QuerySet[Member], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            member = queries.get_member(term)
+        except addresses.InvalidAddress:
+            try:
+                return queryset.filter(public_id=uuid.UUID(term)), False
+            except ValueError:
+                return queryset.none(), False
+        return (queryset.filter(pk=member.pk) if member else queryset.none()), False
+
+    @admin.display(description="E-mail")
+    def shown_email(self, member: Member) -> str:
+        return str(_opened(member, "email"))
+
+    @admin.display(description="Name")
+    def shown_name(self, member: Member) -> str:
+        return str(_opened(member, "name"))
+
+
+class StepsOfMembership(_Window, admin.TabularInline[MembershipStep, Membership]):
+    model = MembershipStep
+    fields = ("at", "kind", "why", "actor", "reference", "recorded_at")
+
+
+@admin.register(Membership)
+class MembershipAdmin(ReadOnlyAdmin[Membership]):
+    """The right to be called a member, and how it came and went."""
+
+    list_display = (
+        "source_reference",
+        "member",
+        "tier",
+        "shown_state",
+        "started_at",
+        "paid_through",
+        "ends_at",
+    )
+    list_filter = ("tier", "currency")
+    list_select_related = ("member", "tier")
+    ordering = ("-started_at", "-pk")
+    search_fields = ("=source_reference",)
+    search_help_text = "The id of a contribution"
+    fields = (
+        "member",
+        "source_kind",
+        "source_reference",
+        "tier",
+        "annual_minor",
+        "currency",
+        "shown_state",
+        "started_at",
+        "paid_through",
+        "ends_at",
+        "ended_at",
+    )
+    inlines = (StepsOfMembership,)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
+        # The clock is read once a request, and goes with the rows.
+        moment = Value(clock.now(), output_field=DateTimeField())
+        rows = super().get_queryset(request).defer("member__email", "member__name")
+        return rows.annotate(looked_at=moment)
+
+    @admin.display(description="State")
+    def shown_state(self, membership: Membership) -> str:
+        moment: datetime = membership.looked_at  # type: ignore[attr-defined]  # from get_queryset
+        return str(membership.state_at(moment).label)
+
+
+class ThresholdsOfTier(admin.TabularInline[TierThreshold, Tier]):
+    model = TierThreshold
+    extra = 1
+
+
+@admin.register(Tier)
+class TierAdmin(admin.ModelAdmin[Tier]):
+    """The levels of membership, and from which yearly amount on each is reached."""
+
+    list_display = ("name", "slug", "position")
+    inlines = (ThresholdsOfTier,)
+
+
+@admin.register(Message)
+class MessageAdmin(ReadOnlyAdmin[Message]):
+    """The mail that we owe or sent."""
+
+    list_display = (
+        "public_id",
+        "kind",
+        "state",
+        "owed_at",
+        "sent_at",
+        "attempts",
+        "next_attempt_at",
+        "failure_code",
+    )
+    list_filter = ("state", "kind", "locale")
+    ordering = ("-owed_at", "-pk")
+    search_fields = ("public_id",)
+    search_help_text = "A whole e-mail address, or an id"
+    fields = (
+        "public_id",
+        "kind",
+        "member",
+        "shown_recipient",
+        "shown_context",
+        "locale",
+        "state",
+        "owed_at",
+        "sent_at",
+        "attempts",
+        "unsure",
+        "next_attempt_at",
+        "failure_code",
+        "failure_reason",
+        "dedup_key",
+        "message_id",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
+        return super().get_queryset(request).defer("recipient", "context")
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
+    ) -> tuple[QuerySet[Message], bool]:
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        try:
+            hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(term)))
+        except addresses.InvalidAddress:
+            try:
+                return queryset.filter(public_id=uuid.UUID(term)), False
+            except ValueError:
+                return queryset.none(), False
+        return queryset.filter(recipient_hash__in=hashes), False
+
+    @admin.display(description="Recipient")
+    def shown_recipient(self, message: Message) -> str:
+        return str(_opened(message, "recipient"))
+
+    @admin.display(description="Contents")
+    def shown_context(self, message: Message) -> str:
+        context = _opened(message, "context")
+        if not isinstance(context, dict):
+            return str(context)
+        return "\n".join(f"{key}: {value}" for key, value in sorted(context.items()))
