@@ -1,0 +1,300 @@
+"""
+Django's settings, for every place it runs in.
+
+What differs between machines comes from the environment (.env.example documents each variable) and is
+read by config.env, which stops the start with a sentence where a value is missing or wrong.
+"""
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import django_stubs_ext
+from celery.schedules import crontab
+from django.core.exceptions import ImproperlyConfigured
+
+from config import env, logs
+
+django_stubs_ext.monkeypatch()
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+env.load_file(BASE_DIR / ".env")
+
+# --- What kind of place this is -----------------------------------------------------------------
+DEBUG = env.flag("DEBUG", default=False)
+DEV_PAGES = DEBUG  # mailbox and mail previews; never in production
+DATA_DIR = Path(env.text("DATA_DIR", str(BASE_DIR / "var")))
+
+DEVELOPMENT_SECRET_KEY = "development-only-" + "0" * 50
+DEVELOPMENT_FIELD_KEY = "dev:ZGV2ZWxvcG1lbnQgb25seTogZmllbGQga2V5Li4uLi4="
+DEVELOPMENT_LOOKUP_KEY = "dev:ZGV2ZWxvcG1lbnQgb25seTogbG9va3VwIGtleS4uLi4="
+
+
+def _development_default(value: str) -> str | None:
+    """A default that is good enough to try things out, and absent in production."""
+    return value if DEBUG else None
+
+
+_ASK = "production has no default (or set DEBUG=True to try things out)"
+SECRET_KEY = env.text("SECRET_KEY", _development_default(DEVELOPMENT_SECRET_KEY), why=_ASK)
+SECRET_KEY_FALLBACKS = env.items("SECRET_KEY_FALLBACKS")
+FIELD_ENCRYPTION_KEYS = env.keys(
+    "FIELD_ENCRYPTION_KEYS", _development_default(DEVELOPMENT_FIELD_KEY), why=_ASK
+)
+LOOKUP_HASH_KEYS = env.keys("LOOKUP_HASH_KEYS", _development_default(DEVELOPMENT_LOOKUP_KEY), why=_ASK)
+
+# --- Where it lives -----------------------------------------------------------------------------
+PUBLIC_BASE_URL = env.base_url("PUBLIC_BASE_URL", _development_default("http://127.0.0.1:8000"), why=_ASK)
+ALLOWED_HOSTS = env.items("ALLOWED_HOSTS", PUBLIC_BASE_URL.split("//", 1)[1].rsplit(":", 1)[0])
+if DEBUG:
+    ALLOWED_HOSTS += ["127.0.0.1", "localhost", "[::1]"]
+ALLOWED_ORIGINS = env.origins("ALLOWED_ORIGINS")
+CSRF_TRUSTED_ORIGINS = [PUBLIC_BASE_URL]
+_HTTPS = PUBLIC_BASE_URL.startswith("https://")
+if not DEBUG and not _HTTPS:
+    raise ImproperlyConfigured(
+        "PUBLIC_BASE_URL must start with https:// in production: readers' gifts pass there."
+    )
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.humanize",
+    "django.contrib.messages",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "corsheaders",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.apps.ConfigConfig",
+    "members",
+    "donations",
+]
+MIDDLEWARE = [
+    "config.middleware.RequestIdMiddleware",
+    "config.middleware.SecurityHeadersMiddleware",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "corsheaders.middleware.CorsMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+# --- Where things are kept ----------------------------------------------------------------------
+_database = env.database("DATABASE_URL", f"sqlite:///{DATA_DIR / 'db.sqlite3'}")
+if _database["ENGINE"].endswith("sqlite3"):
+    # Writers queue instead of failing: an immediate transaction takes its place at the start, WAL lets
+    # readers go on meanwhile, and FULL keeps the promise that an answered request is on disk.
+    _database["OPTIONS"] = {
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
+    }
+else:
+    _timeouts = (
+        f"-c lock_timeout={env.number('DATABASE_LOCK_TIMEOUT_MS', 5000)} "
+        f"-c statement_timeout={env.number('DATABASE_STATEMENT_TIMEOUT_MS', 30000)} "
+        f"-c idle_in_transaction_session_timeout=60000"
+    )
+    _database["CONN_MAX_AGE"] = 0  # the pool keeps connections open, and checks them
+    _database["OPTIONS"] = {
+        **_database.get("OPTIONS", {}),
+        "options": _timeouts,
+        "pool": {
+            "min_size": 1,
+            "max_size": env.number("DATABASE_POOL_SIZE", 16, least=1),
+            "timeout": 2,  # seconds a request waits for a connection before it is told to come back
+        },
+    }
+DATABASES: dict[str, Any] = {"default": _database}
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Language and time --------------------------------------------------------------------------
+USE_TZ = True
+TIME_ZONE = "UTC"
+NEWSROOM_TIME_ZONE = env.text("NEWSROOM_TIME_ZONE", "UTC")
+LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("ru", "Русский")]
+LOCALE_PATHS = [BASE_DIR / "locale"]
+
+# --- Files that browsers fetch ------------------------------------------------------------------
+STATIC_URL = "static/"
+STATIC_ROOT = DATA_DIR / "staticfiles"
+STATIC_ROOT.mkdir(parents=True, exist_ok=True)  # whitenoise looks into it at the start
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": (
+            "django.contrib.staticfiles.storage.StaticFilesStorage"
+            if DEBUG
+            else "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        )
+    },
+}
+WHITENOISE_USE_FINDERS = DEBUG
+
+# --- Safety -------------------------------------------------------------------------------------
+SECURE_SSL_REDIRECT = not DEBUG
+SECURE_REDIRECT_EXEMPT = [r"^health/"]  # the load balancer asks over plain HTTP
+SECURE_HSTS_SECONDS = 0 if DEBUG else 365 * 24 * 3600
+SECURE_HSTS_INCLUDE_SUBDOMAINS = True
+SECURE_HSTS_PRELOAD = True
+SECURE_REFERRER_POLICY = "no-referrer"
+if env.flag("BEHIND_HTTPS_PROXY", default=False):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = 8 * 3600
+X_FRAME_OPTIONS = "DENY"
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024  # bytes; Stripe's largest events are far smaller
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 200
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
+CORS_URLS_REGEX = r"^/api/v1/(campaigns|contributions)/"
+CORS_ALLOW_METHODS = ["GET", "POST", "OPTIONS"]
+CORS_ALLOW_HEADERS = ["content-type", "idempotency-key"]
+CORS_EXPOSE_HEADERS = ["retry-after", "x-request-id"]
+CORS_PREFLIGHT_MAX_AGE = 600
+
+# --- The API ------------------------------------------------------------------------------------
+REST_FRAMEWORK: dict[str, Any] = {
+    "DEFAULT_AUTHENTICATION_CLASSES": [],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.AllowAny"],
+    "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
+    "DEFAULT_PARSER_CLASSES": ["config.parsers.StrictJSONParser"],
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.parsers.AlwaysJSON",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.errors.exception_handler",
+    "UNAUTHENTICATED_USER": None,
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Sustainer API",
+    "VERSION": "1",
+    "DESCRIPTION": "Give once, monthly or annually to an independent newsroom.",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "ENUM_NAME_OVERRIDES": {
+        "IntervalEnum": "donations.intervals.Interval",
+        "ContributionStatusEnum": "donations.statuses.Status",
+    },
+}
+
+# --- Stripe -------------------------------------------------------------------------------------
+STRIPE_API_BASE = env.base_url("STRIPE_API_BASE") if env.optional("STRIPE_API_BASE") else None
+STRIPE_SECRET_KEY = env.text("STRIPE_SECRET_KEY", _development_default("sk_test_sandbox"), why=_ASK)
+STRIPE_WEBHOOK_SECRETS = env.items("STRIPE_WEBHOOK_SECRET", "whsec_sandbox" if DEBUG else "")
+STRIPE_LIVEMODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
+STRIPE_PRODUCT_NAME = env.text("STRIPE_PRODUCT_NAME", "Contribution")
+STRIPE_STATEMENT_SUFFIX = env.optional("STRIPE_STATEMENT_SUFFIX")
+STRIPE_CHECKOUT_HOSTS = env.items(
+    "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,billing.stripe.com,invoice.stripe.com"
+)
+STRIPE_FEE_RATES = env.text("STRIPE_FEE_RATES", "USD:2.9%+30,EUR:1.5%+25,GBP:1.5%+20,*:2.9%")
+if not STRIPE_SECRET_KEY.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
+    raise ImproperlyConfigured("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_.")
+if STRIPE_LIVEMODE and STRIPE_API_BASE:
+    raise ImproperlyConfigured(
+        "STRIPE_API_BASE is only for the sandbox, and STRIPE_SECRET_KEY is a live key. Unset STRIPE_API_BASE."
+    )
+
+# --- The newsroom -------------------------------------------------------------------------------
+NEWSROOM_NAME = env.text("NEWSROOM_NAME", _development_default("The Sample Gazette"), why=_ASK)
+NEWSROOM_LEGAL_FOOTER = env.text("NEWSROOM_LEGAL_FOOTER", NEWSROOM_NAME).replace("\\n", "\n")
+NEWSROOM_SUPPORT_EMAIL = env.text(
+    "NEWSROOM_SUPPORT_EMAIL", _development_default("members@gazette.example"), why=_ASK
+)
+CONSENT_TEXT_VERSION = env.text("CONSENT_TEXT_VERSION", "newsletter-1")
+
+# --- Mail ---------------------------------------------------------------------------------------
+globals().update(env.email("EMAIL_URL", "eml:" if DEBUG else "smtp://127.0.0.1:25"))
+EMAIL_TIMEOUT = 20  # seconds; a mail server that says nothing must not hold a worker
+DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM_SUPPORT_EMAIL}>")
+
+# --- Work in the background ---------------------------------------------------------------------
+# The broker is a doorbell: rows are the queue, sweeps finish what a lost message left.
+DOORBELL = "thread"
+CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    _broker = DATA_DIR / "broker"
+    (_broker / "messages").mkdir(parents=True, exist_ok=True)
+    (_broker / "control").mkdir(parents=True, exist_ok=True)
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "data_folder_in": str(_broker / "messages"),
+        "data_folder_out": str(_broker / "messages"),
+        "control_folder": str(_broker / "control"),
+        "polling_interval": 0.05,
+    }
+elif CELERY_BROKER_URL.startswith("redis"):
+    # Three times the hard time limit: only a task whose worker died is given out again.
+    CELERY_BROKER_TRANSPORT_OPTIONS = {
+        "visibility_timeout": 900,
+        "socket_timeout": 10,
+        "socket_connect_timeout": 3,
+    }
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_SOFT_TIME_LIMIT = 240  # seconds
+CELERY_TASK_TIME_LIMIT = 300
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_SOFT_SHUTDOWN_TIMEOUT = 30
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_REDIRECT_STDOUTS = False
+CELERY_WORKER_SEND_TASK_EVENTS = False
+CELERY_ENABLE_UTC = True
+CELERY_TIMEZONE = "UTC"
+CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
+_SWEEP = timedelta(seconds=env.number("SWEEP_SECONDS", 60, least=1))
+CELERY_BEAT_SCHEDULE = {
+    "process-events": {"task": "donations.tasks.process_inbox", "schedule": _SWEEP},
+    "settle-payments": {"task": "donations.tasks.settle_payments", "schedule": _SWEEP},
+    "send-owed-mail": {"task": "members.tasks.send_owed_mail", "schedule": _SWEEP},
+    "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},
+    "finish-checkouts": {
+        "task": "donations.tasks.expire_forgotten_checkouts",
+        "schedule": timedelta(minutes=10),
+    },
+    "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
+    "purge-payloads": {"task": "donations.tasks.purge_payloads", "schedule": crontab(minute="40", hour="3")},
+}
+EVENT_PAYLOAD_RETENTION = timedelta(days=env.number("EVENT_PAYLOAD_RETENTION_DAYS", 30, least=1))
+
+# --- What is said in the logs -------------------------------------------------------------------
+LOG_FORMAT = env.text("LOG_FORMAT", "console" if DEBUG else "json")
+LOGGING = logs.configuration(form=LOG_FORMAT, level=env.text("LOG_LEVEL", "INFO"))
+LOGGING_CONFIG = "config.logs.apply"

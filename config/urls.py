@@ -1,0 +1,25 @@
+"""Every address of the house."""
+
+from django.conf import settings
+from django.contrib import admin
+from django.urls import URLPattern, URLResolver, include, path
+from django.views.generic import RedirectView
+
+from config import docs, health
+
+urlpatterns: list[URLPattern | URLResolver] = [
+    path("", RedirectView.as_view(pattern_name="support:index"), name="home"),
+    path("api/v1/", include("donations.urls")),
+    path("api/v1/schema/", docs.Schema.as_view(), name="schema"),
+    path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),
+    path("support/", include("donations.page_urls")),
+    path("health/live", health.live, name="health-live"),
+    path("health/ready", health.ready, name="health-ready"),
+    path("admin/", admin.site.urls),
+]
+if settings.DEV_PAGES:
+    urlpatterns.append(path("dev/", include("members.urls")))
+
+handler400 = "config.errors.bad_request"
+handler404 = "config.errors.not_found"
+handler500 = "config.errors.server_error"
