@@ -1,0 +1,60 @@
+"""What can go wrong when somebody gives, in words that are fit for the person who reads them."""
+
+from __future__ import annotations
+
+
+class DonationError(Exception):
+    """
+    An expected refusal.
+
+    `code` is stable and part of the API; `fields` names the fields of the request that are at fault.
+    """
+
+    code = "refused"
+
+    def __init__(self, message: str, *, code: str | None = None, fields: tuple[str, ...] = ()) -> None:
+        super().__init__(message)
+        self.code = code or self.code
+        self.fields = fields
+
+
+class InvalidWish(DonationError):
+    """What was asked for cannot be given: amount, currency, interval, campaign or address."""
+
+    code = "invalid"
+
+
+class UnknownCampaign(DonationError):
+    """No such campaign is running."""
+
+    code = "not_found"
+
+
+class UnknownContribution(DonationError):
+    """No contribution has this id."""
+
+    code = "not_found"
+
+
+class IdempotencyKeyReused(DonationError):
+    """The key was used for another request. Nothing was done."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyKeyInUse(DonationError):
+    """The first request with this key is still at work. Ask again in a moment."""
+
+    code = "idempotency_key_in_use"
+
+
+class PaymentsUnavailable(DonationError):
+    """Stripe could not be reached, or asks us to slow down. Safe to try again with the same key."""
+
+    code = "payments_unavailable"
+
+
+class PaymentsRefused(DonationError):
+    """Stripe refused in a way that the reader cannot mend; somebody of the newsroom has to look."""
+
+    code = "payments_refused"

@@ -1,0 +1,464 @@
+"""
+Stripe's objects, read: from JSON to the few facts that the books need.
+
+Pure functions from a decoded JSON object (of an event, or of an answer of the API) to a frozen dataclass;
+no Django, no clock. Readers are tolerant of what they do not know (new fields, new enum values) and strict
+about what they need: `Malformed` names the missing key. Paths are those of API version 2026-10-28.endive
+(STRIPE.md 2.3). Amounts are minor units, currencies upper case, times aware UTC.
+"""
+
+from __future__ import annotations
+
+import uuid
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, TypeVar
+
+Json = Mapping[str, Any]
+T = TypeVar("T")
+
+METADATA_KEY = "contribution"  # the one thing that we write on Stripe's objects: our opaque id
+
+
+class Malformed(ValueError):
+    """The object lacks something that Stripe always sends, or has it in another form."""
+
+
+@dataclass(frozen=True, slots=True)
+class Session:
+    """A Checkout Session."""
+
+    id: str
+    mode: str
+    status: str
+    payment_status: str
+    reference: uuid.UUID | None
+    amount_total: int | None
+    currency: str
+    customer: str
+    email: str
+    name: str
+    subscription: str
+    payment_intent: str
+    invoice: str
+    setup_intent: str
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Invoice:
+    """An invoice of a subscription, or (subscription empty) another one that is not ours to book."""
+
+    id: str
+    subscription: str
+    reference: uuid.UUID | None
+    customer: str
+    billing_reason: str
+    status: str
+    amount_due: int
+    amount_paid: int
+    currency: str
+    created_at: datetime
+    paid_at: datetime | None
+    period_start: datetime | None
+    period_end: datetime | None
+    attempt_count: int
+    next_payment_attempt: datetime | None
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class InvoicePayment:
+    """The link between an invoice and the PaymentIntent that paid it."""
+
+    invoice: str
+    payment_intent: str
+    status: str
+
+
+@dataclass(frozen=True, slots=True)
+class Intent:
+    """A PaymentIntent."""
+
+    id: str
+    reference: uuid.UUID | None
+    status: str
+    amount: int
+    currency: str
+    created_at: datetime
+    latest_charge: str
+    failure_code: str
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Charge:
+    """One try to take money."""
+
+    id: str
+    payment_intent: str
+    reference: uuid.UUID | None
+    status: str
+    amount: int
+    amount_refunded: int
+    currency: str
+    created_at: datetime
+    balance_transaction: str
+    failure_code: str
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class RefundFacts:
+    """A refund; `state` is one of Refund.State."""
+
+    id: str
+    payment_intent: str
+    charge: str
+    state: str
+    amount: int
+    currency: str
+    created_at: datetime
+    reason: str
+    failure_reason: str
+    balance_transaction: str
+    failure_balance_transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class BalanceTransaction:
+    """A movement on our balance at Stripe, in the settlement currency."""
+
+    id: str
+    kind: str
+    currency: str
+    amount: int
+    fee: int
+    net: int
+    exchange_rate: str
+    source: str
+    occurred_at: datetime
+    available_on: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class DisputeFacts:
+    """A dispute or inquiry; `state` is one of Dispute.State, and a higher `rank` is a later word."""
+
+    id: str
+    payment_intent: str
+    charge: str
+    status: str
+    state: str
+    rank: int
+    amount: int
+    currency: str
+    reason: str
+    opened_at: datetime
+    answer_due_at: datetime | None
+    balance_transactions: tuple[BalanceTransaction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SubscriptionFacts:
+    """A subscription; `state` is one of Subscription.State."""
+
+    id: str
+    reference: uuid.UUID | None
+    customer: str
+    state: str
+    amount: int
+    currency: str
+    interval: str
+    item_id: str
+    product_id: str
+    default_payment_method: str
+    current_period_end: datetime | None
+    pause_resumes_at: datetime | None
+    cancel_at: datetime | None
+    cancelled_at: datetime | None
+    ended_at: datetime | None
+    end_reason: str
+    livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Customer:
+    """A payer at Stripe: ids only."""
+
+    id: str
+    default_payment_method: str
+    livemode: bool
+    is_deleted: bool
+
+
+def session(data: Json) -> Session:
+    details = data.get("customer_details") or {}
+    return Session(
+        id=_need(data, "id", str),
+        mode=_need(data, "mode", str),
+        status=_text(data, "status"),
+        payment_status=_text(data, "payment_status"),
+        reference=_reference(data.get("client_reference_id")) or _metadata_reference(data),
+        amount_total=data.get("amount_total"),
+        currency=_text(data, "currency").upper(),
+        customer=_id(data.get("customer")),
+        email=_text(details, "email"),
+        name=_text(details, "name"),
+        subscription=_id(data.get("subscription")),
+        payment_intent=_id(data.get("payment_intent")),
+        invoice=_id(data.get("invoice")),
+        setup_intent=_id(data.get("setup_intent")),
+        livemode=_need(data, "livemode", bool),
+    )
+
+
+def invoice(data: Json) -> Invoice:
+    parent = data.get("parent") or {}
+    details = parent.get("subscription_details") or {}
+    start, end = _service_period(data)
+    return Invoice(
+        id=_text(data, "id"),  # an upcoming invoice has none
+        subscription=_id(details.get("subscription")),
+        reference=_metadata_reference(details),
+        customer=_id(data.get("customer")),
+        billing_reason=_text(data, "billing_reason"),
+        status=_text(data, "status"),
+        amount_due=_need(data, "amount_due", int),
+        amount_paid=_need(data, "amount_paid", int),
+        currency=_need(data, "currency", str).upper(),
+        created_at=_moment(_need(data, "created", int)),
+        paid_at=_optional_moment((data.get("status_transitions") or {}).get("paid_at")),
+        period_start=start,
+        period_end=end,
+        attempt_count=data.get("attempt_count") or 0,
+        next_payment_attempt=_optional_moment(data.get("next_payment_attempt")),
+        livemode=_need(data, "livemode", bool),
+    )
+
+
+def invoice_payment(data: Json) -> InvoicePayment:
+    return InvoicePayment(
+        invoice=_id(_need(data, "invoice", object)),
+        payment_intent=_id((data.get("payment") or {}).get("payment_intent")),
+        status=_text(data, "status"),
+    )
+
+
+def intent(data: Json) -> Intent:
+    failure = data.get("last_payment_error") or {}
+    return Intent(
+        id=_need(data, "id", str),
+        reference=_metadata_reference(data),
+        status=_need(data, "status", str),
+        amount=_need(data, "amount", int),
+        currency=_need(data, "currency", str).upper(),
+        created_at=_moment(_need(data, "created", int)),
+        latest_charge=_id(data.get("latest_charge")),
+        failure_code=_text(failure, "decline_code") or _text(failure, "code"),
+        livemode=_need(data, "livemode", bool),
+    )
+
+
+def charge(data: Json) -> Charge:
+    outcome = data.get("outcome") or {}
+    code = _text(data, "failure_code")
+    return Charge(
+        id=_need(data, "id", str),
+        payment_intent=_id(data.get("payment_intent")),
+        reference=_metadata_reference(data),
+        status=_need(data, "status", str),
+        amount=_need(data, "amount", int),
+        amount_refunded=data.get("amount_refunded") or 0,
+        currency=_need(data, "currency", str).upper(),
+        created_at=_moment(_need(data, "created", int)),
+        balance_transaction=_id(data.get("balance_transaction")),
+        failure_code=(_text(outcome, "reason") or code) if code == "card_declined" else code,
+        livemode=_need(data, "livemode", bool),
+    )
+
+
+_REFUND_STATES = {
+    "pending": "PENDING",
+    "requires_action": "REQUIRES_ACTION",
+    "succeeded": "SUCCEEDED",
+    "failed": "FAILED",
+    "canceled": "CANCELLED",
+}
+
+
+def refund(data: Json) -> RefundFacts:
+    return RefundFacts(
+        id=_need(data, "id", str),
+        payment_intent=_id(data.get("payment_intent")),
+        charge=_id(data.get("charge")),
+        state=_REFUND_STATES.get(_text(data, "status"), "PENDING"),
+        amount=_need(data, "amount", int),
+        currency=_need(data, "currency", str).upper(),
+        created_at=_moment(_need(data, "created", int)),
+        reason=_text(data, "reason"),
+        failure_reason=_text(data, "failure_reason"),
+        balance_transaction=_id(data.get("balance_transaction")),
+        failure_balance_transaction=_id(data.get("failure_balance_transaction")),
+    )
+
+
+def balance_transaction(data: Json) -> BalanceTransaction:
+    rate = data.get("exchange_rate")
+    return BalanceTransaction(
+        id=_need(data, "id", str),
+        kind=_text(data, "reporting_category") or _text(data, "type"),
+        currency=_need(data, "currency", str).upper(),
+        amount=_need(data, "amount", int),
+        fee=_need(data, "fee", int),
+        net=_need(data, "net", int),
+        exchange_rate="" if rate is None else str(rate),
+        source=_id(data.get("source")),
+        occurred_at=_moment(_need(data, "created", int)),
+        available_on=_optional_moment(data.get("available_on")),
+    )
+
+
+# How Stripe's word for a dispute is called here, and which of two words is the later one.
+_DISPUTE_STATES = {
+    "warning_needs_response": ("INQUIRY", 1),
+    "warning_under_review": ("INQUIRY", 2),
+    "warning_closed": ("INQUIRY_CLOSED", 3),
+    "needs_response": ("NEEDS_RESPONSE", 4),
+    "under_review": ("UNDER_REVIEW", 5),
+    "lost": ("LOST", 6),
+    "appeal_needs_response": ("NEEDS_RESPONSE", 7),
+    "appeal_under_review": ("UNDER_REVIEW", 8),
+    "won": ("WON", 9),
+    "prevented": ("PREVENTED", 9),
+}
+
+
+def dispute(data: Json) -> DisputeFacts:
+    status = _need(data, "status", str)
+    state, rank = _DISPUTE_STATES.get(status, ("OTHER", 0))
+    return DisputeFacts(
+        id=_need(data, "id", str),
+        payment_intent=_id(data.get("payment_intent")),
+        charge=_id(data.get("charge")),
+        status=status,
+        state=state,
+        rank=rank,
+        amount=_need(data, "amount", int),
+        currency=_need(data, "currency", str).upper(),
+        reason=_text(data, "reason"),
+        opened_at=_moment(_need(data, "created", int)),
+        answer_due_at=_optional_moment((data.get("evidence_details") or {}).get("due_by")),
+        balance_transactions=tuple(
+            balance_transaction(item) for item in data.get("balance_transactions") or ()
+        ),
+    )
+
+
+_SUBSCRIPTION_STATES = {
+    "incomplete": "INCOMPLETE",
+    "incomplete_expired": "CANCELLED",
+    "trialing": "ACTIVE",
+    "active": "ACTIVE",
+    "past_due": "PAST_DUE",
+    "unpaid": "UNPAID",
+    "paused": "PAUSED",
+    "canceled": "CANCELLED",
+}
+
+
+def subscription(data: Json) -> SubscriptionFacts:
+    items = (data.get("items") or {}).get("data") or []
+    if not items:
+        raise Malformed("subscription without items")
+    item: Json = items[0]
+    price = _need(item, "price", dict)
+    recurring = _need(price, "recurring", dict)
+    pause = data.get("pause_collection") or {}
+    state = _SUBSCRIPTION_STATES.get(_need(data, "status", str), "ACTIVE")
+    ended_at = _optional_moment(data.get("ended_at"))
+    return SubscriptionFacts(
+        id=_need(data, "id", str),
+        reference=_metadata_reference(data),
+        customer=_id(data.get("customer")),
+        # Collection that pauses leaves Stripe's status "active"; for the reader it is a pause all the same.
+        state="PAUSED" if pause and state == "ACTIVE" else state,
+        amount=_need(price, "unit_amount", int) * (item.get("quantity") or 1),
+        currency=_need(price, "currency", str).upper(),
+        interval=_need(recurring, "interval", str),
+        item_id=_need(item, "id", str),
+        product_id=_id(price.get("product")),
+        default_payment_method=_id(data.get("default_payment_method")),
+        current_period_end=_optional_moment(item.get("current_period_end")),
+        pause_resumes_at=_optional_moment(pause.get("resumes_at")),
+        cancel_at=_optional_moment(data.get("cancel_at"))
+        or (_optional_moment(item.get("current_period_end")) if data.get("cancel_at_period_end") else None),
+        cancelled_at=_optional_moment(data.get("canceled_at")),
+        ended_at=ended_at or (_optional_moment(data.get("canceled_at")) if state == "CANCELLED" else None),
+        end_reason=_text(data.get("cancellation_details") or {}, "reason"),
+        livemode=_need(data, "livemode", bool),
+    )
+
+
+def customer(data: Json) -> Customer:
+    return Customer(
+        id=_need(data, "id", str),
+        default_payment_method=_id((data.get("invoice_settings") or {}).get("default_payment_method")),
+        livemode=bool(data.get("livemode")),
+        is_deleted=bool(data.get("deleted")),
+    )
+
+
+# --- Small readers -------------------------------------------------------------------------------
+
+
+def _need(data: Json, key: str, kind: type[T]) -> T:
+    value = data.get(key)
+    if value is None or not isinstance(value, kind) or (kind is int and isinstance(value, bool)):
+        raise Malformed(f"{data.get('object', 'object')} without a proper {key}")
+    return value
+
+
+def _text(data: Json, key: str) -> str:
+    value = data.get(key)
+    return value if isinstance(value, str) else ""
+
+
+def _id(value: Any) -> str:
+    """The id of something that may come as an id or, expanded, as the whole object."""
+    if isinstance(value, Mapping):
+        value = value.get("id")
+    return value if isinstance(value, str) else ""
+
+
+def _reference(value: Any) -> uuid.UUID | None:
+    try:
+        return uuid.UUID(value)
+    except (ValueError, TypeError, AttributeError):
+        return None
+
+
+def _metadata_reference(data: Json) -> uuid.UUID | None:
+    return _reference((data.get("metadata") or {}).get(METADATA_KEY))
+
+
+def _moment(value: int) -> datetime:
+    try:
+        return datetime.fromtimestamp(value, tz=UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise Malformed("a time that is none") from error
+
+
+def _optional_moment(value: Any) -> datetime | None:
+    return _moment(value) if isinstance(value, int) and not isinstance(value, bool) and value else None
+
+
+def _service_period(data: Json) -> tuple[datetime | None, datetime | None]:
+    """From when to when the invoice pays: its lines know; `invoice.period_*` looks one period back."""
+    lines = (data.get("lines") or {}).get("data") or []
+    periods = [line["period"] for line in lines if isinstance(line.get("period"), Mapping)]
+    pick: Callable[[str], list[datetime]] = lambda key: [  # noqa: E731
+        moment for moment in (_optional_moment(period.get(key)) for period in periods) if moment
+    ]
+    return max(pick("start"), default=None), max(pick("end"), default=None)

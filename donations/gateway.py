@@ -1,0 +1,341 @@
+"""
+Stripe, seen from the newsroom's side: the only module that imports the SDK.
+
+Callers hand in our types and get our dataclasses (`donations.facts`) or raise our errors; no Stripe object
+leaves this file. Every call that makes something carries an idempotency key made of what it is about, so
+that asking twice makes it once.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit
+from uuid import UUID
+
+import stripe
+import structlog
+from django.conf import settings
+
+from donations import facts
+from donations.errors import DonationError, InvalidWish, PaymentsRefused, PaymentsUnavailable
+from donations.intervals import Interval
+from donations.money import Money
+
+if TYPE_CHECKING:
+    from stripe.params.checkout import SessionCreateParams
+
+_log = structlog.get_logger(__name__)
+
+API_VERSION = stripe.api_version
+SIGNATURE_TOLERANCE = timedelta(seconds=300)  # Stripe's own default; here it holds for the future as well
+
+# Stripe's locales for its pages (SDK: SessionCreateParams.locale); ours fall back from "pt-BR" to "pt" to auto.
+_CHECKOUT_LOCALES = frozenset(
+    (
+        "bg cs da de el en en-GB es es-419 et fi fil fr fr-CA hi-IN hr hu id it ja ko lt lv ms mt nb nl pl pt pt-BR "
+        "ro ru sk sl sv th tr vi zh zh-HK zh-TW"
+    ).split(" ")
+)
+
+stripe.enable_telemetry = False  # it would write to the home directory and tell Stripe about timings
+stripe.set_app_info("Sustainer", version="0.1.0")
+_local = threading.local()
+
+
+class InvalidSignature(Exception):
+    """The webhook was not signed by Stripe with one of our secrets, or not in the last five minutes."""
+
+
+class NotFound(DonationError):
+    """Stripe does not know the object."""
+
+    code = "not_found"
+
+
+@dataclass(frozen=True, slots=True)
+class Checkout:
+    """A page of Stripe on which the reader pays, until `expires_at` (UTC)."""
+
+    id: str
+    url: str
+    expires_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class CheckoutWish:
+    """
+    All that Stripe is told about a contribution: an amount, an address for the receipt, and an opaque id.
+
+    `attempt` counts the tries to open a page. The same attempt must always ask for the same, to the letter:
+    Stripe answers a repeated key with the first answer, and refuses one that asks for something else.
+    """
+
+    reference: UUID
+    attempt: int
+    expires_at: datetime
+    total: Money
+    interval: Interval
+    email: str
+    locale: str
+    success_url: str
+    cancel_url: str
+
+
+def open_checkout(wish: CheckoutWish) -> Checkout:
+    """
+    Open a page on which the reader pays; asking again with the same wish gives the same page.
+
+    Raises InvalidWish when Stripe finds the amount too small or too large, PaymentsUnavailable when it is
+    safe to try again, PaymentsRefused when somebody of the newsroom has to look.
+    """
+    metadata = {facts.METADATA_KEY: str(wish.reference)}
+    price: Any = {
+        "currency": wish.total.currency.lower(),
+        "unit_amount": wish.total.minor,
+        "product_data": {"name": settings.STRIPE_PRODUCT_NAME},
+    }
+    params: SessionCreateParams = {
+        "mode": "payment",
+        "ui_mode": "hosted_page",
+        "client_reference_id": str(wish.reference),
+        "metadata": metadata,
+        "success_url": wish.success_url,
+        "cancel_url": wish.cancel_url,
+        "expires_at": int(wish.expires_at.timestamp()),
+        "adaptive_pricing": {"enabled": False},  # we offer currencies ourselves
+        "locale": _checkout_locale(wish.locale),
+        "line_items": [{"quantity": 1, "price_data": price}],
+    }
+    if wish.email:
+        params["customer_email"] = wish.email
+    if wish.interval == Interval.ONCE:
+        params["submit_type"] = "donate"
+        params["customer_creation"] = "always"
+        params["payment_intent_data"] = {"metadata": metadata}
+        if settings.STRIPE_STATEMENT_SUFFIX:
+            params["payment_intent_data"]["statement_descriptor_suffix"] = settings.STRIPE_STATEMENT_SUFFIX
+    else:
+        params["mode"] = "subscription"
+        price["recurring"] = {"interval": wish.interval.value}
+        params["subscription_data"] = {"metadata": metadata}
+    with _errors_as_ours("checkout"):
+        session = _client().v1.checkout.sessions.create(
+            params, {"idempotency_key": f"checkout:{wish.reference}:{wish.attempt}"}
+        )
+    if not session.url or not _is_stripes(session.url):
+        raise PaymentsRefused(
+            "Stripe answered with an address that is not its own.", code="checkout_url_refused"
+        )
+    return Checkout(
+        id=session.id, url=session.url, expires_at=datetime.fromtimestamp(session.expires_at, tz=UTC)
+    )
+
+
+def expire_checkout(session_id: str) -> None:
+    """Close an open page, so that it cannot be paid any more. Raises NotFound if it is not open."""
+    with _errors_as_ours("expire"):
+        _client().v1.checkout.sessions.expire(session_id)
+
+
+def get_session(session_id: str) -> facts.Session:
+    """How a checkout stands now. Raises NotFound, PaymentsUnavailable."""
+    with _errors_as_ours("session"):
+        return facts.session(_json(_client().v1.checkout.sessions.retrieve(session_id)))
+
+
+def get_subscription(subscription_id: str) -> facts.SubscriptionFacts:
+    """How a subscription stands now. Raises NotFound, PaymentsUnavailable."""
+    with _errors_as_ours("subscription"):
+        return facts.subscription(_json(_client().v1.subscriptions.retrieve(subscription_id)))
+
+
+def get_refunds(charge_id: str) -> list[facts.RefundFacts]:
+    """Every refund of a charge, as it stands now."""
+    with _errors_as_ours("refunds"):
+        page = _client().v1.refunds.list({"charge": charge_id, "limit": 100})
+        return [facts.refund(_json(refund)) for refund in page.auto_paging_iter()]
+
+
+def get_invoice_intent(invoice_id: str) -> facts.Intent | None:
+    """The PaymentIntent with which an invoice is being paid (the newest), for the reason of a failure."""
+    with _errors_as_ours("invoice"):
+        page = _client().v1.invoice_payments.list(
+            {"invoice": invoice_id, "expand": ["data.payment.payment_intent"], "limit": 10}
+        )
+        for item in page.data:
+            found = (_json(item).get("payment") or {}).get("payment_intent")
+            if isinstance(found, dict):
+                return facts.intent(found)
+    return None
+
+
+def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
+    """Fee, net and settlement currency of one movement. Raises NotFound, PaymentsUnavailable."""
+    with _errors_as_ours("balance"):
+        return facts.balance_transaction(_json(_client().v1.balance_transactions.retrieve(transaction_id)))
+
+
+def use_payment_method(subscription_id: str, payment_method: str, *, because: str) -> None:
+    """Let a subscription's next charges go to another card. `because` (an event's id) makes it happen once."""
+    with _errors_as_ours("payment method"):
+        _client().v1.subscriptions.update(
+            subscription_id,
+            {"default_payment_method": payment_method},
+            {"idempotency_key": f"card:{subscription_id}:{because}"},
+        )
+
+
+def pay_open_invoices(subscription_id: str, *, because: str) -> int:
+    """
+    Try at once what is owed on a subscription whose card has just been changed; how many invoices were paid.
+
+    A card that is declined again is no error: Stripe tells it by an event of its own.
+    """
+    paid = 0
+    with _errors_as_ours("invoice"):
+        page = _client().v1.invoices.list({"subscription": subscription_id, "status": "open", "limit": 10})
+        for invoice in page.data:
+            try:
+                _client().v1.invoices.pay(
+                    str(invoice.id), options={"idempotency_key": f"pay:{invoice.id}:{because}"}
+                )
+                paid += 1
+            except stripe.CardError:
+                _log.info("card declined again", invoice=invoice.id)
+    return paid
+
+
+def open_card_page(*, customer: str, return_url: str) -> str:
+    """
+    The address of a page of Stripe on which the payer gives another card; it lives for a few minutes.
+
+    Raises NotFound for a customer who was deleted, PaymentsUnavailable.
+    """
+    with _errors_as_ours("portal"):
+        session = _client().v1.billing_portal.sessions.create(
+            {
+                "customer": customer,
+                "return_url": return_url,
+                "flow_data": {
+                    "type": "payment_method_update",
+                    "after_completion": {"type": "redirect", "redirect": {"return_url": return_url}},
+                },
+            }
+        )
+    if not _is_stripes(session.url):
+        raise PaymentsRefused(
+            "Stripe answered with an address that is not its own.", code="checkout_url_refused"
+        )
+    return session.url
+
+
+def list_events(*, since: datetime, until: datetime) -> Iterator[dict[str, Any]]:
+    """Every event that Stripe made between the two moments, newest first, whole. Stripe keeps 30 days of them."""
+    with _errors_as_ours("events"):
+        page = _client().v1.events.list(
+            {"created": {"gte": int(since.timestamp()), "lte": int(until.timestamp())}, "limit": 100}
+        )
+        for event in page.auto_paging_iter():
+            yield _json(event)
+
+
+def check_signature(*, body: bytes, header: str, secrets: list[str], now: datetime) -> None:
+    """
+    Return quietly if Stripe signed the body with one of the secrets within five minutes of `now`.
+
+    The SDK compares the signature; the age is judged here, because the SDK takes the machine's clock and
+    lets any time in the future pass. Raises InvalidSignature; UnicodeDecodeError (a ValueError) for a body
+    that is not UTF-8, before any signature can be compared.
+    """
+    stamp = next((part[2:] for part in header.split(",") if part.startswith("t=")), "")
+    if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
+        raise InvalidSignature("no timestamp")
+    if abs(now.timestamp() - int(stamp)) > SIGNATURE_TOLERANCE.total_seconds():
+        raise InvalidSignature("too old, or from the future")
+    text = body.decode("utf-8")
+    for secret in secrets:
+        try:
+            stripe.WebhookSignature.verify_header(text, header, secret)
+            return
+        except stripe.SignatureVerificationError:
+            continue
+        except (ValueError, IndexError):
+            break
+    raise InvalidSignature("signed by nobody we know")
+
+
+def _client() -> stripe.StripeClient:
+    """
+    One client per thread and configuration, with its connection kept open.
+
+    Made lazily, so that no connection is shared over a fork.
+    """
+    wanted = (settings.STRIPE_SECRET_KEY, settings.STRIPE_API_BASE)
+    if getattr(_local, "wanted", None) != wanted:
+        addresses: Any = (
+            {"base_addresses": {"api": settings.STRIPE_API_BASE}} if settings.STRIPE_API_BASE else {}
+        )
+        _local.client = stripe.StripeClient(
+            settings.STRIPE_SECRET_KEY,
+            max_network_retries=2,
+            http_client=stripe.RequestsClient(timeout=(3, 20)),
+            **addresses,
+        )
+        _local.wanted = wanted
+    return _local.client  # type: ignore[no-any-return]  # a thread-local is untyped
+
+
+@contextmanager
+def _errors_as_ours(about: str) -> Iterator[None]:
+    """Stripe's errors, told apart by what can be done about them (STRIPE.md, section 6)."""
+    try:
+        yield
+    except stripe.CardError as error:
+        raise InvalidWish(error.user_message or "The card was declined.", code="card_declined") from error
+    except stripe.RateLimitError as error:
+        raise PaymentsUnavailable("Payments are busy. Please try again in a minute.") from error
+    except stripe.APIConnectionError as error:
+        raise PaymentsUnavailable("Payments cannot be reached. Please try again in a minute.") from error
+    except stripe.InvalidRequestError as error:
+        if error.code == "resource_missing" or error.http_status == 404:
+            raise NotFound("Stripe does not know it.") from error
+        if error.code in ("amount_too_small", "amount_too_large"):
+            raise InvalidWish(
+                "The amount is outside what can be charged.", code=error.code, fields=("amount",)
+            ) from error
+        if error.code == "email_invalid":
+            raise InvalidWish(
+                "This e-mail address cannot be used.", code="email_invalid", fields=("email",)
+            ) from error
+        _log.error(
+            "stripe refused", about=about, code=error.code, param=error.param, request=error.request_id
+        )
+        raise PaymentsRefused("Payments are not possible at the moment.") from error
+    except stripe.APIError as error:
+        raise PaymentsUnavailable("Payments do not answer properly. Please try again in a minute.") from error
+    except stripe.StripeError as error:  # authentication, permission, idempotency: ours to mend
+        _log.error("stripe refused", about=about, kind=type(error).__name__, request=error.request_id)
+        raise PaymentsRefused("Payments are not possible at the moment.") from error
+
+
+def _json(value: stripe.StripeObject) -> dict[str, Any]:
+    return value.to_dict(for_json=True)
+
+
+def _checkout_locale(locale: str) -> Any:
+    for candidate in (locale, locale.split("-")[0]):
+        if candidate in _CHECKOUT_LOCALES:
+            return candidate
+    return "auto"
+
+
+def _is_stripes(url: str) -> bool:
+    parts = urlsplit(url)
+    if settings.STRIPE_API_BASE:
+        return f"{parts.scheme}://{parts.netloc}" == settings.STRIPE_API_BASE
+    return parts.scheme == "https" and parts.hostname in settings.STRIPE_CHECKOUT_HOSTS and parts.port is None

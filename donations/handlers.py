@@ -1,0 +1,315 @@
+"""
+What each type of event means: the one table from Stripe's words to the ledger's verbs.
+
+`prepare` reads the event, fetches from Stripe what it lacks (outside of any transaction; only refunds,
+failed renewals and changed cards need it), and returns the work to do inside the transaction. The work returns
+the ids of Stripe that are known from now on, so that events that were parked for them are woken.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection
+from datetime import UTC, datetime
+from typing import Any
+
+from django.db.models import Q
+
+from donations import facts, fulfilment, gateway, ledger
+from donations.models import Contribution, Payment, StripeCustomer, Subscription
+
+Work = Callable[[datetime], Collection[str]]
+State = Payment.State
+
+
+def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
+    """
+    The work for an event; None for a type that we do not handle.
+
+    Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, gateway.NotFound.
+    """
+    handler = HANDLERS.get(kind)
+    return handler(event) if handler else None
+
+
+def is_known(stripe_id: str) -> bool:
+    """Whether an id for which an event waits has meanwhile reached our books."""
+    return (
+        Payment.objects.filter(
+            Q(stripe_payment_intent_id=stripe_id)
+            | Q(stripe_invoice_id=stripe_id)
+            | Q(stripe_charge_id=stripe_id)
+        ).exists()
+        or Subscription.objects.filter(stripe_id=stripe_id).exists()
+    )
+
+
+def _object(event: dict[str, Any]) -> dict[str, Any]:
+    found: dict[str, Any] = event["data"]["object"]
+    return found
+
+
+def _at(event: dict[str, Any]) -> datetime:
+    return datetime.fromtimestamp(event["created"], tz=UTC)
+
+
+def _done(contribution: Contribution, now: datetime, *known: str) -> Collection[str]:
+    fulfilment.follow_through(contribution, now=now)
+    return known
+
+
+# --- Checkout -----------------------------------------------------------------------------------
+
+
+def _checkout_completed(event: dict[str, Any]) -> Work:
+    session = facts.session(_object(event))
+    _must_be_for_money(session)
+
+    def work(now: datetime) -> Collection[str]:
+        contribution = ledger.note_checkout(session, at=_at(event))
+        return _done(contribution, now, session.subscription, session.payment_intent, session.invoice)
+
+    return work
+
+
+def _checkout_failed(event: dict[str, Any]) -> Work:
+    session = facts.session(_object(event))
+    _must_be_for_money(session)
+
+    def work(now: datetime) -> Collection[str]:
+        contribution = ledger.note_checkout_failed(session, at=_at(event))
+        return _done(contribution, now, session.payment_intent, session.invoice)
+
+    return work
+
+
+def _checkout_expired(event: dict[str, Any]) -> Work:
+    session = facts.session(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        ledger.note_checkout_expired(session)
+        return ()
+
+    return work
+
+
+def _must_be_for_money(session: facts.Session) -> None:
+    if session.mode not in ("payment", "subscription"):
+        raise ledger.NotOurs("a checkout that only saves a card")
+
+
+# --- Payments -----------------------------------------------------------------------------------
+
+
+def _intent(state: str) -> Callable[[dict[str, Any]], Work]:
+    def handler(event: dict[str, Any]) -> Work:
+        intent = facts.intent(_object(event))
+
+        def work(now: datetime) -> Collection[str]:
+            return _done(ledger.note_intent(intent, state=state, at=_at(event)), now, intent.id)
+
+        return work
+
+    return handler
+
+
+def _charge(event: dict[str, Any]) -> Work:
+    charge = facts.charge(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        return _done(ledger.note_charge(charge, at=_at(event)), now, charge.id, charge.payment_intent)
+
+    return work
+
+
+def _invoice_paid(event: dict[str, Any]) -> Work:
+    invoice = facts.invoice(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        contribution = ledger.note_invoice_paid(invoice, at=_at(event))
+        return _done(contribution, now, invoice.id, invoice.subscription)
+
+    return work
+
+
+def _invoice_failed(event: dict[str, Any]) -> Work:
+    invoice = facts.invoice(_object(event))
+    # The invoice does not say why; its PaymentIntent does.
+    intent = gateway.get_invoice_intent(invoice.id) if invoice.subscription else None
+
+    def work(now: datetime) -> Collection[str]:
+        contribution, payment = ledger.note_invoice_failed(invoice, intent)
+        fulfilment.follow_through(contribution, now=now)
+        if payment.is_renewal:
+            fulfilment.tell_of_failure(contribution, payment, now=now)
+        return (invoice.id, invoice.subscription, intent.id if intent else "")
+
+    return work
+
+
+def _invoice_upcoming(event: dict[str, Any]) -> Work:
+    invoice = facts.invoice(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        ledger.note_invoice_upcoming(invoice)
+        return (invoice.subscription,)
+
+    return work
+
+
+def _invoice_payment(event: dict[str, Any]) -> Work:
+    link = facts.invoice_payment(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        ledger.note_invoice_payment(link)
+        return (link.payment_intent,)
+
+    return work
+
+
+# --- Subscriptions and cards --------------------------------------------------------------------
+
+
+def _subscription(event: dict[str, Any]) -> Work:
+    """
+    A snapshot replaces an older one. Two snapshots of the same second cannot be told apart by their age:
+    then Stripe is asked how the subscription stands now (RELIABILITY.md, F2 and F3).
+    """
+    told = facts.subscription(_object(event))
+    as_of, event_id = _at(event), str(event["id"])
+    known = (
+        Subscription.objects.filter(stripe_id=told.id).values_list("as_of", "as_of_event", "revision").first()
+    )
+    current: facts.SubscriptionFacts | None = None
+    if known and known[0] == as_of and known[1] != event_id:
+        current = gateway.get_subscription(told.id)
+
+    def work(now: datetime) -> Collection[str]:
+        row = ledger.find_subscription(told)
+        if row.as_of is None or row.as_of < as_of:
+            ledger.apply_subscription(row, told, as_of=as_of, event_id=event_id)
+        elif row.as_of == as_of and row.as_of_event != event_id:
+            if current is None or known is None or row.revision != known[2]:
+                raise LookupError("the subscription changed while we asked; ask again")
+            ledger.apply_subscription(row, current, as_of=as_of, event_id=event_id)
+        return _done(row.contribution, now, told.id)
+
+    return work
+
+
+def _customer(event: dict[str, Any]) -> Work:
+    """
+    A new default card goes to the customer's subscriptions as well, or renewals would go on asking the old
+    one (STRIPE.md, section 3); and what is owed is tried at once.
+    """
+    customer = facts.customer(_object(event))
+    gone = event["type"] == "customer.deleted"
+    before = event["data"].get("previous_attributes") or {}
+    is_new_card = "default_payment_method" in (before.get("invoice_settings") or {})
+    if is_new_card and customer.default_payment_method and not gone:
+        _move_to_new_card(customer.id, customer.default_payment_method, because=str(event["id"]))
+
+    def work(now: datetime) -> Collection[str]:
+        told = facts.Customer(customer.id, customer.default_payment_method, customer.livemode, gone)
+        ledger.note_customer(told, at=_at(event))
+        return ()
+
+    return work
+
+
+def _move_to_new_card(customer: str, payment_method: str, *, because: str) -> None:
+    running = Subscription.objects.filter(stripe_customer_id=customer).exclude(
+        state=Subscription.State.CANCELLED
+    )
+    for stripe_id, state in running.values_list("stripe_id", "state"):
+        gateway.use_payment_method(stripe_id, payment_method, because=because)
+        if state == Subscription.State.PAST_DUE:
+            gateway.pay_open_invoices(stripe_id, because=because)
+
+
+def _payment_method(event: dict[str, Any]) -> Work:
+    """Which card there is, is Stripe's to know; a detached one is no longer a customer's default."""
+    data = _object(event)
+    method = data.get("id")
+    is_detached = event["type"] == "payment_method.detached"
+
+    def work(now: datetime) -> Collection[str]:
+        if is_detached:
+            StripeCustomer.objects.filter(default_payment_method=method).update(default_payment_method="")
+            Subscription.objects.filter(default_payment_method=method).update(default_payment_method="")
+        return ()
+
+    return work
+
+
+# --- Money back ---------------------------------------------------------------------------------
+
+
+def _refund(event: dict[str, Any]) -> Work:
+    refund = facts.refund(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        return _done(ledger.note_refund(refund, now=now), now, refund.id)
+
+    return work
+
+
+def _charge_refunded(event: dict[str, Any]) -> Work:
+    """This event names the charge and the sum, not the refunds (since 2022-11-15): they are fetched."""
+    charge = facts.charge(_object(event))
+    refunds = gateway.get_refunds(charge.id)
+
+    def work(now: datetime) -> Collection[str]:
+        contribution = None
+        for refund in refunds:
+            contribution = ledger.note_refund(refund, now=now)
+        if contribution is not None:
+            fulfilment.follow_through(contribution, now=now)
+        return [refund.id for refund in refunds]
+
+    return work
+
+
+def _dispute(event: dict[str, Any]) -> Work:
+    dispute = facts.dispute(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        return _done(ledger.note_dispute(dispute, now=now), now, dispute.id)
+
+    return work
+
+
+HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
+    "checkout.session.completed": _checkout_completed,
+    "checkout.session.async_payment_succeeded": _checkout_completed,
+    "checkout.session.async_payment_failed": _checkout_failed,
+    "checkout.session.expired": _checkout_expired,
+    "payment_intent.succeeded": _intent(State.SUCCEEDED),
+    "payment_intent.processing": _intent(State.PROCESSING),
+    "payment_intent.payment_failed": _intent(State.FAILED),
+    "charge.succeeded": _charge,
+    "charge.updated": _charge,
+    "charge.failed": _charge,
+    "charge.refunded": _charge_refunded,
+    "charge.dispute.created": _dispute,
+    "charge.dispute.updated": _dispute,
+    "charge.dispute.closed": _dispute,
+    "charge.dispute.funds_withdrawn": _dispute,
+    "charge.dispute.funds_reinstated": _dispute,
+    "refund.created": _refund,
+    "refund.updated": _refund,
+    "refund.failed": _refund,
+    "invoice.paid": _invoice_paid,
+    "invoice.payment_failed": _invoice_failed,
+    "invoice.upcoming": _invoice_upcoming,
+    "invoice_payment.paid": _invoice_payment,
+    "customer.subscription.created": _subscription,
+    "customer.subscription.updated": _subscription,
+    "customer.subscription.deleted": _subscription,
+    "customer.subscription.paused": _subscription,
+    "customer.subscription.resumed": _subscription,
+    "customer.updated": _customer,
+    "customer.deleted": _customer,
+    "payment_method.attached": _payment_method,
+    "payment_method.automatically_updated": _payment_method,
+    "payment_method.detached": _payment_method,
+}

@@ -1,0 +1,298 @@
+"""
+The inbox: every event of Stripe is stored word for word, then acted on once, whole or not at all.
+
+`receive` is all that happens in the webhook's request. `process_waiting` is what a worker does, rung by the
+doorbell or sent by the sweep: claim a row (a conditional UPDATE that one caller wins), fetch what the event
+lacks, then in one transaction let one handler write what it means and mark the row as done.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import Count, Min, Q
+
+from donations import facts, gateway, handlers, ledger
+from donations.errors import PaymentsUnavailable
+from donations.models import StripeEvent
+from members.rows import insert_new
+
+_log = structlog.get_logger(__name__)
+
+State = StripeEvent.State
+LEASE = timedelta(minutes=5)  # longer than a task may run
+BATCH = 100
+MAX_ATTEMPTS = 5  # then a person has to look
+PARKED_RETRY = timedelta(hours=1)
+PARKED_FOR = timedelta(days=30)
+
+
+class Unreadable(ValueError):
+    """The body is signed by Stripe, yet is no snapshot event that we can read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What must be known of an event before it is stored."""
+
+    id: str
+    type: str
+    livemode: bool
+    api_version: str
+    occurred_at: datetime
+
+
+def read_envelope(body: bytes) -> tuple[Envelope, dict[str, Any]]:
+    """The envelope of an event and all of it, decoded. Raises Unreadable."""
+    try:
+        event = json.loads(
+            body.decode("utf-8"), parse_constant=_refuse_constant, object_pairs_hook=_unique_keys
+        )
+    except (ValueError, RecursionError) as error:
+        raise Unreadable("not JSON") from error
+    if not isinstance(event, dict):
+        raise Unreadable("not an object")
+    return envelope_of(event), event
+
+
+def envelope_of(event: dict[str, Any]) -> Envelope:
+    """The envelope of a decoded event. Raises Unreadable."""
+    event_id, kind, created, livemode = (event.get(key) for key in ("id", "type", "created", "livemode"))
+    data = event.get("data")
+    if (
+        event.get("object") != "event"
+        or not isinstance(data, dict)
+        or not isinstance(data.get("object"), dict)
+    ):
+        raise Unreadable("not a snapshot event")  # thin events have no data.object
+    if not (
+        isinstance(event_id, str)
+        and 1 <= len(event_id) <= 255
+        and event_id.isascii()
+        and event_id.isprintable()
+    ):
+        raise Unreadable("without an id")
+    if not (isinstance(kind, str) and 1 <= len(kind) <= 120) or not isinstance(livemode, bool):
+        raise Unreadable("without a type or mode")
+    if not isinstance(created, int) or isinstance(created, bool):
+        raise Unreadable("without a time")
+    try:
+        occurred_at = datetime.fromtimestamp(created, tz=UTC)
+    except (OverflowError, OSError, ValueError) as error:
+        raise Unreadable("with a time that is none") from error
+    version = event.get("api_version")
+    return Envelope(event_id, kind, livemode, version[:40] if isinstance(version, str) else "", occurred_at)
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    found = dict(pairs)
+    if len(found) != len(pairs):
+        raise ValueError("a key stands twice")
+    return found
+
+
+def _refuse_constant(_name: str) -> Any:
+    raise ValueError("NaN and Infinity are not JSON")
+
+
+def receive(*, body: bytes, signature: str, now: datetime) -> bool:
+    """
+    Check who sent an event and keep it: one statement, committed when this returns.
+
+    :returns: True if it is new, False if we had it.
+    :raises gateway.InvalidSignature, Unreadable: answer 400; nothing was stored.
+    :raises django.db.DatabaseError: it could not be stored; answer 503, and Stripe will send it again.
+    """
+    try:
+        gateway.check_signature(body=body, header=signature, secrets=settings.STRIPE_WEBHOOK_SECRETS, now=now)
+    except UnicodeDecodeError as error:
+        raise Unreadable("not UTF-8") from error
+    envelope, _ = read_envelope(body)
+    return keep(envelope, body.decode("utf-8"), now=now)
+
+
+def keep(envelope: Envelope, text: str, *, now: datetime) -> bool:
+    """Store an event under its unique id. False if it was here."""
+    is_new = insert_new(
+        [
+            StripeEvent(
+                stripe_id=envelope.id,
+                type=envelope.type,
+                livemode=envelope.livemode,
+                api_version=envelope.api_version,
+                occurred_at=envelope.occurred_at,
+                received_at=now,
+                payload=text,
+            )
+        ]
+    )
+    return bool(is_new)
+
+
+# --- Processing ---------------------------------------------------------------------------------
+
+
+def process_waiting(*, now: datetime, limit: int | None = None) -> int:
+    """
+    Act on the events that wait, oldest first; how many were taken.
+
+    Safe to run any number of times at once: each event is claimed by one caller, for a few minutes.
+    """
+    _wake_long_parked(now)
+    taken = 0
+    while limit is None or taken < limit:
+        batch = _waiting(now).order_by("occurred_at", "pk").values_list("pk", flat=True)[:BATCH]
+        ids = list(batch)
+        for event_id in ids:
+            taken += process(event_id=event_id, now=now)
+        # Events that were woken meanwhile are waiting now; the next round takes them.
+        if len(ids) < BATCH and not _waiting(now).exists():
+            break
+    return taken
+
+
+def _waiting(now: datetime) -> Any:
+    return StripeEvent.objects.filter(
+        Q(next_attempt_at=None) | Q(next_attempt_at__lte=now),
+        Q(leased_until=None) | Q(leased_until__lte=now),
+        state=State.RECEIVED,
+    )
+
+
+def process(*, event_id: int, now: datetime) -> bool:
+    """
+    Act on one event if it waits and nobody else has it. False if there was nothing to do.
+
+    A failure is written on the row: Stripe out of reach means again later; what is unknown is parked; what
+    contradicts us, or fails five times, waits for a person.
+    """
+    if not _waiting(now).filter(pk=event_id).update(leased_until=now + LEASE):
+        return False
+    event = StripeEvent.objects.get(pk=event_id)
+    try:
+        payload = json.loads(event.payload)
+        work = handlers.prepare(event.type, payload, now=now)
+        with transaction.atomic():
+            fresh = StripeEvent.objects.select_for_update(of=("self",)).only("pk", "state").get(pk=event_id)
+            if fresh.state != State.RECEIVED:
+                return False
+            if event.livemode != settings.STRIPE_LIVEMODE:
+                raise ledger.NotOurs("an event of the other mode, live or test")
+            known = work(now) if work else ()
+            _finish(event, State.PROCESSED if work else State.IGNORED, now=now)
+            _wake(known)
+    except ledger.Unmatched as parked:
+        _finish(
+            event, State.PARKED, now=now, waits_for=parked.waits_for, problem="waits for something unknown"
+        )
+        _wake_if_known_by_now(event, parked.waits_for)
+    except ledger.NotOurs as reason:
+        _finish(event, State.IGNORED, now=now, problem=str(reason))
+    except (ledger.Mismatch, facts.Malformed) as reason:
+        _log.error("event quarantined", stripe_event=event.stripe_id, type=event.type, why=str(reason))
+        _finish(event, State.QUARANTINED, now=now, problem=str(reason))
+    except PaymentsUnavailable:
+        _try_again(event, now=now, problem="Stripe cannot be reached", is_ours=False)
+    except Exception as bug:  # one event that we cannot digest must not hold up the others
+        _log.exception("event failed", stripe_event=event.stripe_id, type=event.type)
+        _try_again(event, now=now, problem=type(bug).__name__, is_ours=True)
+    return True
+
+
+def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "", problem: str = "") -> None:
+    StripeEvent.objects.filter(pk=event.pk).update(
+        state=state,
+        processed_at=None if state in (State.PARKED, State.QUARANTINED) else now,
+        leased_until=None,
+        next_attempt_at=now + PARKED_RETRY if state == State.PARKED else None,
+        attempts=event.attempts + 1,
+        waits_for=waits_for,
+        problem=problem[:200],
+    )
+
+
+def _try_again(event: StripeEvent, *, now: datetime, problem: str, is_ours: bool) -> None:
+    """Later, with growing gaps; a fault of ours five times at most, an outage of Stripe for as long as it takes."""
+    attempts = event.attempts + 1
+    if is_ours and attempts >= MAX_ATTEMPTS:
+        _finish(event, State.QUARANTINED, now=now, problem=f"failed {attempts} times: {problem}")
+        return
+    gap = timedelta(seconds=min(10 * 2**attempts, 600))
+    StripeEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(
+        leased_until=None, next_attempt_at=now + gap, attempts=attempts, problem=problem[:200]
+    )
+
+
+def _wake(known: Collection[str]) -> None:
+    """Let parked events that wait for one of these ids be tried again; part of the transaction that made them known."""
+    wanted = [name for name in known if name]
+    if wanted:
+        StripeEvent.objects.filter(state=State.PARKED, waits_for__in=wanted).update(
+            state=State.RECEIVED, next_attempt_at=None, waits_for=""
+        )
+
+
+def _wake_if_known_by_now(event: StripeEvent, waits_for: str) -> None:
+    """What we wait for may have arrived while we were parking, and found nobody to wake."""
+    if handlers.is_known(waits_for):
+        StripeEvent.objects.filter(pk=event.pk, state=State.PARKED).update(
+            state=State.RECEIVED, next_attempt_at=None, waits_for=""
+        )
+
+
+def _wake_long_parked(now: datetime) -> None:
+    """Try parked events again each hour while Stripe would still tell of them; then they stay for a person to see."""
+    StripeEvent.objects.filter(
+        state=State.PARKED, next_attempt_at__lte=now, occurred_at__gt=now - PARKED_FOR
+    ).update(state=State.RECEIVED, next_attempt_at=None)
+
+
+def replay(*, event_id: int, now: datetime) -> bool:
+    """Let an event that is parked, ignored or in quarantine be acted on again. False if it is not one of these."""
+    found = StripeEvent.objects.filter(pk=event_id).exclude(state__in=[State.RECEIVED, State.PROCESSED])
+    return bool(
+        found.exclude(payload=b"").update(
+            state=State.RECEIVED,
+            next_attempt_at=None,
+            leased_until=None,
+            attempts=0,
+            waits_for="",
+            problem="",
+        )
+    )
+
+
+def purge_payloads(*, now: datetime) -> int:
+    """Forget the bodies of events that are dealt with and older than the retention time; how many were."""
+    old = StripeEvent.objects.filter(
+        state__in=[State.PROCESSED, State.IGNORED], processed_at__lte=now - settings.EVENT_PAYLOAD_RETENTION
+    ).exclude(payload=b"")
+    return int(old.update(payload=b""))
+
+
+@dataclass(frozen=True, slots=True)
+class Backlog:
+    """How the inbox stands; `oldest_waiting_at` is UTC."""
+
+    waiting: int
+    oldest_waiting_at: datetime | None
+    parked: int
+    quarantined: int
+
+
+def get_backlog() -> Backlog:
+    """For health and for staff, in one query."""
+    found = StripeEvent.objects.exclude(state__in=[State.PROCESSED, State.IGNORED]).aggregate(
+        waiting=Count("pk", filter=Q(state=State.RECEIVED)),
+        oldest=Min("received_at", filter=Q(state=State.RECEIVED)),
+        parked=Count("pk", filter=Q(state=State.PARKED)),
+        quarantined=Count("pk", filter=Q(state=State.QUARANTINED)),
+    )
+    return Backlog(found["waiting"], found["oldest"], found["parked"], found["quarantined"])

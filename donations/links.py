@@ -1,0 +1,72 @@
+"""Addresses that we put into mails and give to Stripe; every one starts at PUBLIC_BASE_URL or an allowed origin."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import TYPE_CHECKING
+from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
+
+from django.conf import settings
+from django.core import signing
+from django.urls import reverse
+
+if TYPE_CHECKING:
+    from donations.models import Contribution, Subscription
+
+_CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
+CARD_LINK_LIFE = timedelta(days=30)
+
+
+class BadLink(Exception):
+    """The token is forged, cut, for another purpose, or too old."""
+
+
+def card_page(subscription: Subscription) -> str:
+    """A link with which whoever holds it can give another card for one subscription; valid for 30 days."""
+    token = signing.dumps(subscription.pk, salt=_CARD)
+    return settings.PUBLIC_BASE_URL + reverse("support:card", kwargs={"token": token})
+
+
+def read_card_token(token: str) -> int:
+    """The subscription's primary key. Raises BadLink."""
+    try:
+        found = signing.loads(token, salt=_CARD, max_age=CARD_LINK_LIFE)
+    except signing.BadSignature as error:
+        raise BadLink from error
+    return int(found)
+
+
+def after_checkout(contribution: Contribution, *, outcome: str) -> str:
+    """
+    Where Stripe sends the reader: back to the newspaper's page, or to ours.
+
+    :param outcome: "thanks" or "back".
+    """
+    if contribution.return_url:
+        parts = urlsplit(contribution.return_url)
+        ours = {"sustainer": outcome, "contribution": str(contribution.public_id)}
+        query = [
+            (key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in ours
+        ]
+        return urlunsplit(parts._replace(query=urlencode([*query, *ours.items()])))
+    slug = contribution.campaign.slug
+    if outcome == "thanks":
+        address = reverse("support:thanks", kwargs={"slug": slug, "public_id": contribution.public_id})
+    else:
+        address = reverse("support:page", kwargs={"slug": slug}) + "?back=1"
+    return settings.PUBLIC_BASE_URL + address
+
+
+def is_allowed_return(url: str) -> bool:
+    """Whether a reader may be sent to this address: only to origins that the newsroom has named, never elsewhere."""
+    if not url.isascii() or any(character in url for character in "\\ \t\r\n@"):
+        return False
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    if parts.scheme not in ("http", "https") or not parts.hostname or parts.username is not None:
+        return False
+    origin = f"{parts.scheme}://{parts.hostname}" + (f":{port}" if port is not None else "")
+    return origin in {*settings.ALLOWED_ORIGINS, settings.PUBLIC_BASE_URL}

@@ -1,0 +1,142 @@
+"""Appeals: what a newsroom asks for, in which currencies and amounts."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.core.exceptions import ValidationError
+from django.db import models
+from django.db.models import CheckConstraint, F, Q, UniqueConstraint
+
+from donations import currencies
+from donations.intervals import Interval
+from donations.money import AmountRefused, Money
+
+INTERVALS = [(interval.value, interval.value.capitalize()) for interval in Interval]
+CEILING_FACTOR = (
+    10_000  # the most that is taken is this many times the least (PRODUCT.md G3, after Wikimedia)
+)
+
+
+class Campaign(models.Model):
+    """
+    An appeal to readers. Personal data: none.
+
+    It is running while it is published, has begun and has not ended; only then is anything given to it.
+    """
+
+    slug = models.SlugField(max_length=64, unique=True)
+    title = models.CharField(max_length=120)
+    message = models.TextField(blank=True, help_text="Plain text; an empty line begins a new paragraph.")
+    thank_you = models.TextField(blank=True, help_text="Shown when a gift has arrived.")
+    locale = models.CharField(max_length=16, default="en")
+    default_interval = models.CharField(max_length=8, choices=INTERVALS, default=Interval.MONTH.value)
+    default_currency = models.CharField(max_length=3, default="USD")
+    payment_methods = models.JSONField(
+        default=list, blank=True, help_text='Icons to show, such as ["visa", "mastercard", "apple_pay"].'
+    )
+    goal_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="In minor units of the default currency."
+    )
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
+    is_published = models.BooleanField(default=True)
+    updated_at = models.DateTimeField(auto_now=True)
+
+    class Meta:
+        ordering = ["-starts_at", "slug"]
+        constraints = [
+            CheckConstraint(
+                condition=Q(goal_minor=None) | Q(goal_minor__gt=0), name="campaign_goal_positive"
+            ),
+            CheckConstraint(
+                condition=Q(ends_at=None) | Q(ends_at__gt=F("starts_at")), name="campaign_ends_after_start"
+            ),
+            CheckConstraint(
+                condition=Q(default_interval__in=[i.value for i in Interval]), name="campaign_interval_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def is_running(self, now: datetime) -> bool:
+        return self.is_published and self.starts_at <= now and (self.ends_at is None or now < self.ends_at)
+
+    def has_ended(self, now: datetime) -> bool:
+        return self.ends_at is not None and self.ends_at <= now
+
+    @property
+    def goal(self) -> Money | None:
+        return None if self.goal_minor is None else Money(self.goal_minor, self.default_currency)
+
+
+class Ask(models.Model):
+    """
+    What one campaign suggests in one currency for one interval. Personal data: none.
+
+    Amounts are minor units. The default is one of the suggestions; the minimum is never below Stripe's.
+    """
+
+    campaign = models.ForeignKey(Campaign, on_delete=models.CASCADE, related_name="asks")
+    currency = models.CharField(max_length=3)
+    interval = models.CharField(max_length=8, choices=INTERVALS)
+    suggested = models.JSONField(help_text="Amounts in minor units, such as [200, 500, 1000].")
+    default_minor = models.BigIntegerField()
+    minimum_minor = models.BigIntegerField()
+    maximum_minor = models.BigIntegerField(
+        null=True, blank=True, help_text="Empty: 10,000 times the minimum."
+    )
+
+    class Meta:
+        ordering = ["currency", "interval"]
+        constraints = [
+            UniqueConstraint(
+                fields=["campaign", "currency", "interval"], name="ask_once_per_currency_and_interval"
+            ),
+            CheckConstraint(condition=Q(minimum_minor__gt=0), name="ask_minimum_positive"),
+            CheckConstraint(
+                condition=Q(default_minor__gte=F("minimum_minor")), name="ask_default_not_below_minimum"
+            ),
+            CheckConstraint(
+                condition=Q(maximum_minor=None) | Q(maximum_minor__gte=F("default_minor")),
+                name="ask_maximum_not_below_default",
+            ),
+            CheckConstraint(condition=Q(interval__in=[i.value for i in Interval]), name="ask_interval_known"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.currency} {self.interval}"
+
+    @property
+    def minimum(self) -> Money:
+        return Money(self.minimum_minor, self.currency)
+
+    @property
+    def maximum(self) -> Money:
+        """The most that is taken at once: what the editor set, else 10,000 times the minimum; within Stripe's limit."""
+        limit = currencies.get(self.currency).maximum_minor
+        wanted = self.minimum_minor * CEILING_FACTOR if self.maximum_minor is None else self.maximum_minor
+        return Money(min(wanted, limit), self.currency)
+
+    def clean(self) -> None:
+        """Raise ValidationError, naming the field, for amounts that Stripe or a reader could not use."""
+        problems: dict[str, Any] = {}
+        try:
+            self.minimum.check_chargeable()
+        except (AmountRefused, ValueError) as error:
+            raise ValidationError({"minimum_minor": str(error)}) from error
+        amounts = self.suggested if isinstance(self.suggested, list) else []
+        if not amounts or not all(type(amount) is int for amount in amounts):
+            problems["suggested"] = "Give a list of whole numbers (minor units), such as [200, 500, 1000]."
+        elif not all(
+            Money(amount, self.currency).is_chargeable()
+            and self.minimum_minor <= amount <= self.maximum.minor
+            for amount in amounts
+        ):
+            problems["suggested"] = f"Each amount must lie between {self.minimum} and {self.maximum}."
+        elif self.default_minor not in amounts:
+            problems["default_minor"] = "The default must be one of the suggested amounts."
+        if problems:
+            raise ValidationError(problems)

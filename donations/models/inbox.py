@@ -1,0 +1,78 @@
+"""What Stripe told us, word for word, and how far we are with it."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import CheckConstraint, Q
+
+from members.fields import EncryptedTextField
+
+
+class StripeEvent(models.Model):
+    """
+    One event, however often Stripe sends it. Personal data: the payload (encrypted, purged by age).
+
+    RECEIVED → PROCESSED | IGNORED | PARKED | QUARANTINED. A parked event speaks of something that we do not
+    know yet; it is woken when that arrives. A quarantined one cannot be believed or has failed too often:
+    a person looks at it and replays it.
+    """
+
+    class State(models.TextChoices):
+        RECEIVED = "RECEIVED", "Waits"
+        PROCESSED = "PROCESSED", "Done"
+        IGNORED = "IGNORED", "Not our business"
+        PARKED = "PARKED", "Speaks of something unknown"
+        QUARANTINED = "QUARANTINED", "Needs a person"
+
+    stripe_id = models.CharField(max_length=255, unique=True)
+    type = models.CharField(max_length=120)
+    state = models.CharField(max_length=12, choices=State, default=State.RECEIVED)
+    livemode = models.BooleanField()
+    api_version = models.CharField(max_length=40, blank=True)
+    occurred_at = models.DateTimeField(help_text="When it happened, by Stripe's clock.")
+    received_at = models.DateTimeField()
+    payload = EncryptedTextField(bound_to="stripe_id", blank=True, default="")
+    processed_at = models.DateTimeField(null=True, blank=True)
+    attempts = models.PositiveIntegerField(default=0)
+    next_attempt_at = models.DateTimeField(null=True, blank=True)
+    leased_until = models.DateTimeField(null=True, blank=True)
+    waits_for = models.CharField(
+        max_length=255, blank=True, help_text="The id that a parked event waits for."
+    )
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-received_at", "-pk"]
+        constraints = [
+            CheckConstraint(
+                condition=Q(state__in=["RECEIVED", "PROCESSED", "IGNORED", "PARKED", "QUARANTINED"]),
+                name="stripe_event_state_known",
+            ),
+            CheckConstraint(
+                condition=~Q(state="PROCESSED") | Q(processed_at__isnull=False), name="event_done_has_time"
+            ),
+        ]
+        indexes = [
+            models.Index(fields=["received_at"], condition=Q(state="RECEIVED"), name="stripe_event_waiting"),
+            models.Index(fields=["waits_for"], condition=Q(state="PARKED"), name="stripe_event_parked"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.stripe_id} {self.type} {self.state}"
+
+
+class ReconcileRun(models.Model):
+    """One comparison with Stripe: since when, what was seen, what had been missed. Personal data: none."""
+
+    started_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True, blank=True)
+    since = models.DateTimeField()
+    seen = models.PositiveIntegerField(default=0)
+    missed = models.PositiveIntegerField(default=0)
+    problem = models.CharField(max_length=200, blank=True)
+
+    class Meta:
+        ordering = ["-started_at"]
+
+    def __str__(self) -> str:
+        return f"{self.started_at:%Y-%m-%d %H:%M} {self.missed} of {self.seen} missed"

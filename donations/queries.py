@@ -1,0 +1,165 @@
+"""Questions about campaigns, contributions and the books; nothing here writes."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.db.models import Count, F, Q, QuerySet, Sum
+
+from donations import statuses
+from donations.errors import InvalidWish, UnknownCampaign, UnknownContribution
+from donations.intervals import Interval
+from donations.models import Ask, BalanceEntry, Campaign, Contribution, Payment, Refund, Subscription
+from donations.money import Money
+
+
+def get_running_campaigns(*, now: datetime) -> QuerySet[Campaign]:
+    """The campaigns to which something can be given now."""
+    return Campaign.objects.filter(
+        Q(ends_at=None) | Q(ends_at__gt=now), is_published=True, starts_at__lte=now
+    )
+
+
+def get_running_campaign(slug: str, *, now: datetime) -> Campaign:
+    """Raises InvalidWish, naming the field, for a campaign that does not exist, has not begun or has ended."""
+    campaign = Campaign.objects.filter(slug=slug, is_published=True).first()
+    if campaign is None or now < campaign.starts_at:
+        raise InvalidWish("There is no such campaign.", code="unknown_campaign", fields=("campaign",))
+    if campaign.has_ended(now):
+        raise InvalidWish("This campaign has ended.", code="campaign_ended", fields=("campaign",))
+    return campaign
+
+
+def get_campaign(slug: str) -> Campaign:
+    """A published campaign with its asks, running or not. Raises UnknownCampaign."""
+    found = Campaign.objects.filter(slug=slug, is_published=True).prefetch_related("asks").first()
+    if found is None:
+        raise UnknownCampaign("There is no such campaign.")
+    return found
+
+
+def get_ask(campaign: Campaign, *, currency: str, interval: Interval) -> Ask:
+    """What the campaign asks for in this currency. Raises InvalidWish, naming the field at fault."""
+    asks = {ask.interval: ask for ask in campaign.asks.filter(currency=currency)}
+    if not asks:
+        raise InvalidWish(
+            "This campaign does not take that currency.", code="currency_not_offered", fields=("currency",)
+        )
+    if interval.value not in asks:
+        raise InvalidWish(
+            "This campaign does not take gifts at that interval in that currency.",
+            code="interval_not_offered",
+            fields=("interval",),
+        )
+    return asks[interval.value]
+
+
+def get_progress(campaign: Campaign) -> Money | None:
+    """
+    What has been given towards the goal, net of refunds, in the goal's currency; None without a goal.
+
+    Gifts in other currencies are not converted and do not count.
+    """
+    if campaign.goal_minor is None:
+        return None
+    kept = Payment.objects.filter(
+        contribution__campaign=campaign, state=Payment.State.SUCCEEDED, currency=campaign.default_currency
+    ).aggregate(total=Sum(F("amount_minor") - F("refunded_minor")))
+    return Money(kept["total"] or 0, campaign.default_currency)
+
+
+@dataclass(frozen=True, slots=True)
+class ContributionView:
+    """How a contribution stands, for whoever holds its id: no personal data."""
+
+    contribution: Contribution
+    status: statuses.Status
+    amount: Money
+    next_payment_at: datetime | None
+
+
+def get_contribution(public_id: UUID) -> ContributionView:
+    """Raises UnknownContribution."""
+    found = (
+        Contribution.objects.select_related("subscription", "campaign")
+        .prefetch_related("payments")
+        .filter(public_id=public_id)
+        .first()
+    )
+    if found is None:
+        raise UnknownContribution("There is no such contribution.")
+    return view_of(found)
+
+
+def get_status(contribution: Contribution) -> statuses.Status:
+    """The status alone; no query for a contribution that was only just written down."""
+    if contribution.checkout_state in (Contribution.CheckoutState.CREATED, Contribution.CheckoutState.OPEN):
+        return statuses.Status.PENDING
+    return get_contribution(contribution.public_id).status
+
+
+def view_of(contribution: Contribution) -> ContributionView:
+    """Derive the status of a contribution from its rows."""
+    subscription: Subscription | None = getattr(contribution, "subscription", None)
+    status = statuses.derive(
+        checkout=contribution.checkout_state,
+        subscription=subscription.state if subscription else None,
+        payments=[(payment.state, payment.is_returned) for payment in contribution.payments.all()],
+    )
+    return ContributionView(
+        contribution=contribution,
+        status=status,
+        amount=subscription.amount if subscription else contribution.total,
+        next_payment_at=subscription.upcoming_payment_at if subscription else None,
+    )
+
+
+def get_books() -> dict[str, dict[str, Any]]:
+    """
+    Per currency, what the books say since the beginning; minor units.
+
+    Charges, refunds and disputes by the currency that readers paid in; fees and net by the currency that Stripe
+    settles in, from its balance transactions. The same questions that Stripe can be asked.
+    """
+    books: dict[str, dict[str, Any]] = defaultdict(_empty_books)
+    sums: dict[str, QuerySet[Any]] = {
+        "charges": Payment.objects.filter(state=Payment.State.SUCCEEDED),
+        "refunds": Refund.objects.filter(state__in=Refund.IN_EFFECT),
+    }
+    for name, rows in sums.items():
+        totals = rows.values_list("currency").annotate(Count("pk"), Sum("amount_minor")).order_by()
+        for currency, count, amount in totals:
+            books[currency][name] = {"count": count, "amount": amount}
+    held = (
+        BalanceEntry.objects.filter(dispute__isnull=False)
+        .values_list("dispute", "dispute__currency", "dispute__amount_minor")
+        .annotate(taken=Sum("amount_minor"))
+        .filter(taken__lt=0)
+        .order_by()
+    )
+    for _, currency, amount, _ in held:
+        books[currency]["disputes"]["count"] += 1
+        books[currency]["disputes"]["amount"] += amount
+    entries = BalanceEntry.objects.exclude(net_minor=None).values_list("currency")
+    for currency, fees, net in entries.annotate(Sum("fee_minor"), Sum("net_minor")).order_by():
+        books[currency] |= {"fees": fees, "net": net}
+    running = Subscription.objects.filter(state=Subscription.State.ACTIVE).values_list("currency")
+    for currency, count in running.annotate(Count("pk")).order_by():
+        books[currency]["active_subscriptions"] = count
+    return dict(sorted(books.items()))
+
+
+def _empty_books() -> dict[str, Any]:
+    nothing = {"count": 0, "amount": 0}
+    return {
+        "charges": dict(nothing),
+        "fees": 0,
+        "refunds": dict(nothing),
+        "disputes": dict(nothing),
+        "net": 0,
+        "active_subscriptions": 0,
+    }

@@ -1,0 +1,280 @@
+"""
+What the newsroom does with gifts; every verb is handed `now` and raises errors of `donations.errors`.
+
+The inbox (`donations.inbox`) has the verbs for what Stripe tells us.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from typing import Any
+
+import structlog
+from django.conf import settings
+from django.db import DatabaseError
+
+from donations import gateway, ledger, links, queries
+from donations.errors import (
+    DonationError,
+    IdempotencyKeyInUse,
+    IdempotencyKeyReused,
+    InvalidWish,
+    PaymentsRefused,
+    PaymentsUnavailable,
+    UnknownContribution,
+)
+from donations.fees import cover, parse_rates, rate_for
+from donations.intervals import Interval
+from donations.models import BalanceEntry, Contribution, Subscription
+from donations.money import AboveMaximum, BelowMinimum, Money, NotChargeable
+from members import crypto
+from members.rows import insert_new
+
+_log = structlog.get_logger(__name__)
+
+CHECKOUT_LIFE = timedelta(hours=1)
+# Stripe wants a page to live for half an hour at least. While that can still be asked for, a retry repeats the
+# attempt word for word (and Stripe answers with the same page); later it is a new attempt. The page of an
+# attempt whose answer got lost was never shown to anybody, so that it can not be paid beside the new one.
+ATTEMPT_LIFE = timedelta(minutes=25)
+IDEMPOTENCY_LIFE = timedelta(hours=24)
+FORGOTTEN_AFTER = timedelta(hours=26)
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a reader asks for; amounts are Money, texts are clean (the serializer saw to both)."""
+
+    campaign: str
+    interval: Interval
+    amount: Money
+    email: str = ""
+    name: str = ""
+    cover_fees: bool = False
+    locale: str = ""
+    return_url: str = ""
+    source: dict[str, Any] = field(default_factory=dict)
+    newsletter_consent: bool = False
+
+
+def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) -> Contribution:
+    """
+    Write down the intent, then ask Stripe for a page to pay on.
+
+    The row is committed first: money cannot arrive for a gift we never heard of, and no transaction stays
+    open while we wait for Stripe. With an idempotency key, the same wish again gives the same contribution,
+    and finishes one that a crash or an outage left without a page.
+
+    :returns: the contribution, with `checkout_url` to send the reader to.
+    :raises InvalidWish: amount, currency, interval or campaign; nothing was stored.
+    :raises IdempotencyKeyReused: the key stands for another wish; nothing was stored.
+    :raises PaymentsUnavailable: Stripe does not answer; the row waits, ask again with the same key.
+    :raises PaymentsRefused: Stripe refuses for a reason that the reader cannot mend.
+    """
+    fingerprint = crypto.lookup_hash(_canonical(wish))
+    key_hash = crypto.lookup_hash(f"idempotency:{idempotency_key}") if idempotency_key else None
+    if key_hash and (earlier := _earlier(key_hash, fingerprint, now)):
+        return _with_page(earlier, now=now)
+    contribution = _write_down(wish, key_hash=key_hash, fingerprint=fingerprint, now=now)
+    return _with_page(contribution, now=now)
+
+
+def _canonical(wish: Wish) -> str:
+    """The wish as one text: equal wishes, equal texts."""
+    parts = {name: getattr(wish, name) for name in Wish.__dataclass_fields__}
+    parts |= {"amount": [wish.amount.minor, wish.amount.currency], "interval": wish.interval.value}
+    text = json.dumps(parts, sort_keys=True, ensure_ascii=True)
+    return "wish:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def _earlier(key_hash: str, fingerprint: str, now: datetime) -> Contribution | None:
+    found = Contribution.objects.select_related("campaign").filter(idempotency_hash=key_hash).first()
+    if found is None:
+        return None
+    if found.created_at <= now - IDEMPOTENCY_LIFE:
+        # Old enough to be forgotten; its row stays, without the key.
+        Contribution.objects.filter(pk=found.pk).update(idempotency_hash=None)
+        return None
+    if found.request_fingerprint != fingerprint:
+        raise IdempotencyKeyReused("This Idempotency-Key was used for another request. Send a new one.")
+    return found
+
+
+def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: datetime) -> Contribution:
+    campaign = queries.get_running_campaign(wish.campaign, now=now)
+    ask = queries.get_ask(campaign, currency=wish.amount.currency, interval=wish.interval)
+    _check_amount(wish.amount, minimum=ask.minimum, maximum=ask.maximum)
+    added = _fee_cover(wish.amount) if wish.cover_fees else Money.zero(wish.amount.currency)
+    if not (wish.amount + added).is_chargeable():
+        raise InvalidWish(
+            "With the fee the amount is more than can be charged.",
+            code="amount_too_large",
+            fields=("amount",),
+        )
+    contribution = Contribution(
+        campaign=campaign,
+        interval=wish.interval.value,
+        amount_minor=wish.amount.minor,
+        fee_cover_minor=added.minor,
+        currency=wish.amount.currency,
+        email=wish.email,
+        name=wish.name,
+        locale=wish.locale or campaign.locale,
+        source=wish.source,
+        newsletter_consent=wish.newsletter_consent,
+        return_url=wish.return_url,
+        livemode=settings.STRIPE_LIVEMODE,
+        created_at=now,
+        checkout_attempted_at=now,
+        idempotency_hash=key_hash,
+        request_fingerprint=fingerprint,
+    )
+    if insert_new([contribution]):
+        return Contribution.objects.select_related("campaign").get(public_id=contribution.public_id)
+    # Somebody with the same key was quicker, this very moment.
+    earlier = _earlier(key_hash or "", fingerprint, now)
+    if earlier is None:
+        raise IdempotencyKeyInUse("A request with this Idempotency-Key is at work. Try again in a moment.")
+    return earlier
+
+
+def _check_amount(amount: Money, *, minimum: Money, maximum: Money) -> None:
+    """Raise InvalidWish with the limit that was broken, written for the API's users (code and amount)."""
+    low = max(minimum, Money(_stripe_minimum(amount), amount.currency))
+    if amount < low:
+        raise InvalidWish(f"The least amount is {low}.", code="amount_too_small", fields=("amount",))
+    if amount > maximum:
+        raise InvalidWish(f"The largest amount is {maximum}.", code="amount_too_large", fields=("amount",))
+    try:
+        amount.check_chargeable()
+    except NotChargeable as error:
+        raise InvalidWish(
+            f"The amount must be a multiple of {error.limit}.",
+            code="amount_not_chargeable",
+            fields=("amount",),
+        ) from error
+    except (BelowMinimum, AboveMaximum) as error:
+        raise InvalidWish(str(error), code="amount_not_chargeable", fields=("amount",)) from error
+
+
+def _stripe_minimum(amount: Money) -> int:
+    from donations import currencies
+
+    return currencies.get(amount.currency).minimum_minor
+
+
+def _fee_cover(amount: Money) -> Money:
+    return cover(amount, rate_for(parse_rates(settings.STRIPE_FEE_RATES), amount.currency))
+
+
+def _with_page(contribution: Contribution, *, now: datetime) -> Contribution:
+    """The contribution with a page to pay on, asking Stripe for one if it has none yet."""
+    if contribution.checkout_state != Contribution.CheckoutState.CREATED:
+        return contribution  # open, paid or expired: the first answer is the answer
+    _begin_attempt(contribution, now=now)
+    try:
+        page = gateway.open_checkout(
+            gateway.CheckoutWish(
+                reference=contribution.public_id,
+                attempt=contribution.checkout_attempt,
+                expires_at=contribution.checkout_attempted_at + CHECKOUT_LIFE,
+                total=contribution.total,
+                interval=Interval(contribution.interval),
+                email=contribution.email,
+                locale=contribution.locale,
+                success_url=links.after_checkout(contribution, outcome="thanks"),
+                cancel_url=links.after_checkout(contribution, outcome="back"),
+            )
+        )
+    except DonationError as error:
+        Contribution.objects.filter(pk=contribution.pk).update(checkout_problem=error.code[:100])
+        _log.warning("no checkout page", contribution=str(contribution.public_id), why=error.code)
+        raise
+    if not contribution.mark_open(session_id=page.id, url=page.url, expires_at=page.expires_at):
+        contribution.refresh_from_db()  # a twin request, or Stripe's own event, was here before
+        contribution.checkout_url = contribution.checkout_url or page.url
+    _log.info("checkout opened", contribution=str(contribution.public_id), session=page.id)
+    return contribution
+
+
+def _begin_attempt(contribution: Contribution, *, now: datetime) -> None:
+    """Repeat the attempt that is under way, or begin the next one if Stripe would not take it any more."""
+    if now - contribution.checkout_attempted_at <= ATTEMPT_LIFE:
+        return
+    stale = Contribution.objects.filter(pk=contribution.pk, checkout_attempt=contribution.checkout_attempt)
+    if stale.update(checkout_attempt=contribution.checkout_attempt + 1, checkout_attempted_at=now):
+        contribution.checkout_attempt += 1
+        contribution.checkout_attempted_at = now
+    else:
+        contribution.refresh_from_db(fields=["checkout_attempt", "checkout_attempted_at"])
+
+
+def open_card_page(*, token: str) -> str:
+    """
+    The address at Stripe where the holder of a link from a mail gives another card.
+
+    :raises links.BadLink: forged, cut or older than 30 days.
+    :raises UnknownContribution: the subscription has ended.
+    :raises PaymentsUnavailable: try again.
+    """
+    subscription = Subscription.objects.select_related("contribution__campaign").get(
+        pk=links.read_card_token(token)
+    )
+    if subscription.state == Subscription.State.CANCELLED:
+        raise UnknownContribution("This contribution has ended.")
+    back = links.after_checkout(subscription.contribution, outcome="thanks")
+    return gateway.open_card_page(customer=subscription.stripe_customer_id, return_url=back)
+
+
+def expire_forgotten_checkouts(*, now: datetime) -> int:
+    """
+    Close the books on pages that were left unpaid and whose end Stripe did not tell us; how many.
+
+    Before a page is called expired, Stripe is asked: perhaps it was paid and the event got lost. Rows that
+    never got a page are expired too: nobody can pay them any more.
+    """
+    undecided = Contribution.objects.filter(
+        checkout_state__in=["CREATED", "OPEN"], created_at__lte=now - FORGOTTEN_AFTER
+    )
+    closed = 0
+    for contribution in undecided.order_by("pk")[:200]:
+        if contribution.stripe_session_id:
+            try:
+                session = gateway.get_session(contribution.stripe_session_id)
+            except gateway.NotFound:
+                pass
+            except (PaymentsUnavailable, PaymentsRefused):
+                break  # the next run asks again
+            else:
+                if session.status == "complete":
+                    continue  # reconciliation brings the events that we missed
+        still = Contribution.objects.filter(pk=contribution.pk, checkout_state=contribution.checkout_state)
+        closed += still.update(checkout_state=Contribution.CheckoutState.EXPIRED)
+    return closed
+
+
+def settle(*, now: datetime, limit: int = 200) -> int:
+    """
+    Fetch fee, net and settlement amount of movements that we so far know by id; how many were filled.
+
+    Postponed work: no gift waits for its fee. Stripe out of reach ends the run, the next one goes on.
+    """
+    waiting = BalanceEntry.objects.filter(net_minor=None).exclude(next_attempt_at__gt=now)
+    filled = 0
+    for entry in waiting.order_by("noted_at", "pk")[:limit]:
+        try:
+            movement = gateway.get_balance_transaction(entry.stripe_id)
+        except PaymentsUnavailable:
+            break
+        except (DonationError, DatabaseError, ValueError) as error:
+            gap = timedelta(minutes=min(2**entry.attempts, 24 * 60))
+            BalanceEntry.objects.filter(pk=entry.pk).update(
+                attempts=entry.attempts + 1, next_attempt_at=now + gap
+            )
+            _log.warning("no figures for a balance transaction", id=entry.stripe_id, why=type(error).__name__)
+            continue
+        filled += ledger.fill_balance_entry(movement)
+    return filled

@@ -1,0 +1,49 @@
+"""
+What the tests share: a fresh Stripe in each, and a house that can be told to catch up.
+
+The people: Ada gives once, Grace gives monthly, Charlie never. All are samples at example.org.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pytest
+from django.core.cache import cache
+from django.test import Client
+
+from sandbox.server import Running, Sandbox
+from tests import factories
+from tests.house import House
+
+
+@pytest.fixture(scope="session")
+def _running_sandbox() -> Iterator[Running]:
+    with Running(Sandbox()) as running:
+        yield running
+
+
+@pytest.fixture
+def stripe_sandbox(_running_sandbox, settings) -> Sandbox:
+    """An offline Stripe with an empty account, to which the real SDK talks over HTTP."""
+    settings.STRIPE_API_BASE = _running_sandbox.url
+    return _running_sandbox.use(Sandbox())
+
+
+@pytest.fixture(autouse=True)
+def _fresh_cache() -> None:
+    cache.clear()
+
+
+@pytest.fixture
+def api() -> Client:
+    """A client of the API; what breaks on our side comes as a 500, as it would in production."""
+    return Client(raise_request_exception=False)
+
+
+@pytest.fixture
+def house(db, stripe_sandbox, api) -> House:
+    """The whole house in one process: an API, a worker that works when told to, and Stripe next door."""
+    factories.a_campaign()
+    factories.the_tiers()
+    return House(api, stripe_sandbox)
