@@ -18,6 +18,9 @@ from django.apps import apps
 from django.conf import settings as django_settings
 from django.http import HttpResponse
 from django.test import Client
+from hypothesis import HealthCheck, given
+from hypothesis import settings as settings_of_hypothesis
+from hypothesis import strategies as st
 
 from donations import gateway
 from donations.models import Ask, Campaign, Contribution, StripeEvent
@@ -26,9 +29,14 @@ from tests import factories
 from tests.donations import bad_requests, bad_webhooks
 from tests.donations.bad_requests import GOOD, WEBHOOK, BadRequest, as_json
 from tests.donations.bad_webhooks import EVENT
+from tests.donations.test_money import examples
 
 pytestmark = pytest.mark.django_db
 
+_WISH_FIELDS = [
+    *("campaign", "interval", "amount", "currency", "email", "name", "cover_fees", "locale", "return_url"),
+    *("source", "newsletter_consent"),
+]
 TABLE = [*bad_requests.TABLE, *bad_webhooks.TABLE]
 
 
@@ -372,3 +380,56 @@ def test_a_signature_is_made_as_stripe_makes_it() -> None:
     body, now = as_json(EVENT), datetime.now(UTC)
 
     stripe.WebhookSignature.verify_header(body.decode(), sign(body, now, "whsec_x"), "whsec_x", tolerance=300)
+
+
+# Whatever comes: JSON of any kind, in any place
+
+_anything = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.sampled_from(["", " ", "\0", "\ud800"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=8), inner, max_size=3),
+    max_leaves=6,
+)
+_tried_often = settings_of_hypothesis(
+    examples,
+    max_examples=150,
+    # The rows and campaigns of one test serve all of its examples.
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+
+
+@_tried_often
+@given(name=st.sampled_from([*_WISH_FIELDS, "source.page_url", "source.campaign_tags"]), value=_anything)
+def test_no_value_in_any_field_breaks_the_api(api: Client, name: str, value: object) -> None:
+    outer, _, inner = name.partition(".")
+
+    answer = give(api, **{outer: {inner: value} if inner else value})
+
+    assert answer.status_code in (201, 400), answer.content
+    if answer.status_code == 400:
+        _the_error(answer.content.decode())
+
+
+@_tried_often
+@given(name=st.sampled_from([*EVENT, "object"]), value=_anything)
+def test_no_value_in_any_part_of_a_signed_event_breaks_the_inbox(
+    api: Client, name: str, value: object
+) -> None:
+    body = as_json(EVENT | ({name: value} if name != "object" else {"data": {"object": value}}))
+
+    answer = send(api, _hook(body, sign(body, clock.now())))
+
+    assert answer.status_code in (200, 400), answer.content
+
+
+@_tried_often
+@given(header=st.text(st.characters(max_codepoint=255, exclude_characters="\r\n"), max_size=80))
+def test_no_signature_header_breaks_the_inbox(api: Client, header: str) -> None:
+    stamp = int(clock.now().timestamp())
+
+    for signature in (header, f"t={stamp},{header}", f"t={stamp},v1={header}"):
+        assert send(api, _hook(as_json(EVENT), signature)).status_code == 400
