@@ -1,9 +1,9 @@
 """
 One Stripe account: everything that was ever made in it, what it plans to do, and its clock.
 
-Objects are kept exactly as they go over the wire (nested dicts that JSON can hold), so that what is stored is what is
-answered. What Stripe knows but never shows (the number of a card, how a session is to be paid) lies beside the
-object under the same id in ``hidden``.
+Objects are kept exactly as they go over the wire (nested dicts that JSON can hold), so that what is stored is
+what is answered. What Stripe knows but never shows (the number of a card, how a session is to be paid) lies
+beside the object under the same id in ``hidden``.
 """
 
 from __future__ import annotations
@@ -104,8 +104,8 @@ class Account:
 
     def find(self, kind: str, id: str, *, param: str | None = None) -> Obj:
         """
-        The object itself (not a copy). Raises 404 ``resource_missing``, or 400 where the id came in a parameter.
-        A deleted customer or product counts as missing when named in a parameter.
+        The object itself (not a copy). Raises 404 ``resource_missing``, or 400 where the id came in a
+        parameter. A deleted customer or product counts as missing when named in a parameter.
         """
         obj = self.kinds.get(kind, {}).get(id)
         if obj is None or (param and obj.get("deleted")):
@@ -118,14 +118,18 @@ class Account:
 
 
 def change(obj: Obj, **values: Any) -> Obj:
-    """Set attributes and return the earlier values of those that differ: an event's ``previous_attributes``."""
+    """
+    Set attributes and return the earlier values of those that differ: an event's ``previous_attributes``.
+    """
     previous = {key: obj.get(key) for key, value in values.items() if obj.get(key) != value}
     obj.update(values)
     return previous
 
 
 def merge_metadata(obj: Obj, given: dict[str, str] | None) -> dict[str, str]:
-    """The object's metadata with the given keys added, replaced or (where empty) removed; ``None`` removes all."""
+    """
+    The object's metadata with the given keys added, replaced or (where empty) removed; ``None`` removes all.
+    """
     if given is None:
         return {}
     merged = {**(obj.get("metadata") or {}), **given}

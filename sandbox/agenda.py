@@ -1,8 +1,9 @@
 """
 What the account does by itself as time passes: renew, retry, expire, settle.
 
-Each kind of plan has one handler, registered by name, because plans are stored as text and survive a restart. A
-handler looks at the object first: by the time a plan is due, a reader or a script may have changed everything.
+Each kind of plan has one handler, registered by name, because plans are stored as text and survive a restart.
+A handler looks at the object first: by the time a plan is due, a reader or a script may have changed
+everything.
 """
 
 from __future__ import annotations
@@ -33,8 +34,8 @@ def does(action: str) -> Callable[[Handler], Handler]:
 
 def play(account: Account, until: int | None = None) -> int:
     """
-    Carry out, in order and each at its own moment, all that is due up to ``until`` (unix seconds, default now).
-    Returns how many plans were carried out. What happens here was asked for by no request.
+    Carry out, in order and each at its own moment, all that is due up to ``until`` (unix seconds, default
+    now). Returns how many plans were carried out. What happens here was asked for by no request.
     """
     if account.playing_at is not None:
         return 0  # a handler planned something for now: the loop below comes to it
@@ -56,8 +57,8 @@ def play(account: Account, until: int | None = None) -> int:
 
 def move(account: Account, to: float) -> None:
     """
-    Set the account's clock forward to ``to`` (unix seconds) after playing all that happens until then. Raises 400
-    when that would be a step back: what has happened cannot be undone.
+    Set the account's clock forward to ``to`` (unix seconds) after playing all that happens until then. Raises
+    400 when that would be a step back: what has happened cannot be undone.
     """
     here = account.system_time() + account.offset
     if to < int(here):

@@ -16,7 +16,9 @@ AVAILABLE_AFTER = 2 * DAY
 
 
 def settlement_currency(account: Account, currency: str) -> str:
-    """The currency in which the account receives money paid in ``currency``: the same, unless told otherwise."""
+    """
+    The currency in which the account receives money paid in ``currency``: the same, unless told otherwise.
+    """
     if not account.settle_in or currency in account.settle_in:
         return currency
     return account.settle_in[0]
@@ -34,8 +36,8 @@ def book(
     at_once: bool = False,
 ) -> Obj:
     """
-    Write one movement into the balance and return it. ``amount`` is in minor units of the presentment currency
-    (negative for money that leaves); ``fee`` is already in the settlement currency.
+    Write one movement into the balance and return it. ``amount`` is in minor units of the presentment
+    currency (negative for money that leaves); ``fee`` is already in the settlement currency.
     """
     settled_in = settlement_currency(account, currency)
     settled = money.converted(amount, currency, settled_in)
@@ -80,8 +82,8 @@ def _make_available(account: Account, id: str) -> None:
 
 def books(account: Account) -> Obj:
     """
-    The whole account by upper-case currency, in minor units: succeeded charges, refunds that have not failed and
-    disputes that hold money, each by the currency they were presented in; fees and net by the currency of
+    The whole account by upper-case currency, in minor units: succeeded charges, refunds that have not failed
+    and disputes that hold money, each by the currency they were presented in; fees and net by the currency of
     settlement; and the subscriptions that go on.
     """
     table: dict[str, Obj] = {}

@@ -1,7 +1,8 @@
 """
 Subscriptions from their first payment to their end, as time carries them along.
 
-The calls that a program makes about them are in ``subscriptions``; the invoices they send are in ``invoices``.
+The calls that a program makes about them are in ``subscriptions``; the invoices they send are in
+``invoices``.
 """
 
 from __future__ import annotations
@@ -26,8 +27,8 @@ def begin(
     **set: object,
 ) -> Obj:
     """
-    A stored, active subscription to these prices and quantities, its first period starting now. Its first invoice and
-    the events are the caller's, because their order depends on how it was paid.
+    A stored, active subscription to these prices and quantities, its first period starting now. Its first
+    invoice and the events are the caller's, because their order depends on how it was paid.
     """
     currency = lines[0][0]["currency"]
     subscription = shapes_billing.subscription(account, customer=customer, currency=currency, method=method)
@@ -69,12 +70,39 @@ def expect_renewal(account: Account, subscription: Obj) -> None:
         account.plan(notice, "subscription.upcoming", subscription["id"])
 
 
+def restart(account: Account, subscription: Obj) -> None:
+    """Begin a first period again, now, with today as the anchor. The invoice for it is the caller's."""
+    change(subscription, billing_cycle_anchor=account.now())
+    _set_cycle(account, subscription, 0)
+    expect_renewal(account, subscription)
+
+
+def catch_up(account: Account, subscription: Obj) -> None:
+    """
+    Move a subscription that was paused into the period that runs now by its old anchor, without an invoice.
+    """
+    while period_end(subscription) <= account.now():
+        _set_cycle(account, subscription, account.secret(subscription["id"])["cycle"] + 1)
+    expect_renewal(account, subscription)
+
+
+def _set_cycle(account: Account, subscription: Obj, cycle: int) -> None:
+    hidden = account.secret(subscription["id"])
+    hidden["cycle"] = cycle
+    first = subscription["items"]["data"][0]
+    hidden["last_period"] = [first["current_period_start"], first["current_period_end"]]
+    anchor = subscription["billing_cycle_anchor"]
+    for item in subscription["items"]["data"]:
+        start = period_start(anchor, item["price"]["recurring"], cycle)
+        end = period_start(anchor, item["price"]["recurring"], cycle + 1)
+        change(item, current_period_start=start, current_period_end=end, billed_until=end)
+
+
 @does("subscription.upcoming")
 def _announce(account: Account, id: str) -> None:
     subscription = account.objects[id]
-    ending = subscription["cancel_at_period_end"] or subscription["cancel_at"]
-    near = period_end(subscription) - UPCOMING_BEFORE <= account.now()
-    if subscription["status"] in ("active", "past_due") and near and not ending:
+    due = period_end(subscription) - UPCOMING_BEFORE == account.now()
+    if subscription["status"] in ("active", "past_due") and due and not subscription["cancel_at"]:
         tell(account, "invoice.upcoming", invoices.upcoming(account, subscription))
 
 
@@ -83,22 +111,11 @@ def _renew(account: Account, id: str) -> None:
     subscription = account.objects[id]
     if subscription["status"] not in ("active", "past_due") or period_end(subscription) != account.now():
         return  # ended, paused, or its period was moved since this was planned
-    if subscription["cancel_at_period_end"]:
+    if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now():
         end(account, subscription)
         return
-    hidden = account.secret(id)
-    hidden["cycle"] += 1
     before = copied(subscription["items"])
-    first = subscription["items"]["data"][0]
-    hidden["last_period"] = [first["current_period_start"], first["current_period_end"]]
-    for item in subscription["items"]["data"]:
-        start, stop = (
-            period_start(
-                subscription["billing_cycle_anchor"], item["price"]["recurring"], hidden["cycle"] + ahead
-            )
-            for ahead in (0, 1)
-        )
-        change(item, current_period_start=start, current_period_end=stop, billed_until=stop)
+    _set_cycle(account, subscription, account.secret(id)["cycle"] + 1)
     latest = subscription["latest_invoice"]
     invoice = invoices.draft(account, subscription, reason="subscription_cycle")
     previous = {"items": before, "latest_invoice": latest}

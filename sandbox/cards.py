@@ -2,8 +2,8 @@
 Stripe's test cards, and what each of them does (https://docs.stripe.com/testing).
 
 A card that nobody listed here behaves like the plain Visa if its number passes the Luhn check, and is an
-``incorrect_number`` otherwise. Bank accounts are simpler: all of them settle after five days, but for a few that come
-back unpaid.
+``incorrect_number`` otherwise. Bank accounts are simpler: all of them settle after five days, but for a few
+that come back unpaid.
 """
 
 from __future__ import annotations

@@ -10,11 +10,11 @@ from sandbox import money, shapes
 from sandbox.account import Account, Obj, change, merge_metadata
 from sandbox.errors import invalid
 from sandbox.events import tell, tell_updated
-from sandbox.params import CREATED, PAGE, Exact, Flag, Group, Many, Metadata, OneOf, Text, Whole
+from sandbox.params import CREATED, PAGE, Exact, Fields, Flag, Group, Many, Metadata, OneOf, Text, Whole
 from sandbox.routes import delete, get, post
 from sandbox.wire import page, within
 
-PRODUCT_FIELDS = {
+PRODUCT_FIELDS: Fields = {
     "name": Text(),
     "description": Text(),
     "active": Flag(),
@@ -59,8 +59,8 @@ PRICE_DATA = Group(
 
 def price_of(account: Account, line: Obj, *, param: str, products_too: bool = True) -> Obj:
     """
-    The price of a line: the one that ``price`` names, or a new one from ``price_data`` (with a new product where
-    ``product_data`` is allowed). Raises 400 unless exactly one of the two is there and it makes sense.
+    The price of a line: the one that ``price`` names, or a new one from ``price_data`` (with a new product
+    where ``product_data`` is allowed). Raises 400 unless exactly one of the two is there and it makes sense.
     """
     data = line.get("price_data")
     if bool(line.get("price")) == bool(data):

@@ -1,5 +1,6 @@
 """
-Checkout Sessions: created by a program, completed by a reader on a page of Stripe's, or left until they expire.
+Checkout Sessions: created by a program, completed by a reader on a page of Stripe's, or left until they
+expire.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from sandbox.account import Account, Obj, change, copied, merge_metadata
 from sandbox.agenda import DAY, HOUR, does
 from sandbox.checkout_fields import CREATE, refuse_contradictions
 from sandbox.errors import StripeError, declined, invalid
-from sandbox.events import tell
+from sandbox.events import tell, tell_updated
 from sandbox.params import CREATED, PAGE, Metadata, OneOf, Text
 from sandbox.routes import get, post
 from sandbox.wire import included, listed, page, within
@@ -31,10 +32,10 @@ SOMEBODY = "reader@example.org"
 """Who pays when neither the program nor the script gave an address: a page would have asked for one."""
 
 ECHOED = (
-    "after_expiration", "allow_promotion_codes", "billing_address_collection", "cancel_url", "client_reference_id",
-    "consent_collection", "customer", "customer_email", "locale", "metadata", "payment_method_collection",
-    "submit_type", "success_url", "return_url", "redirect_on_completion", "ui_mode", "integration_identifier",
-)  # fmt: skip
+    "after_expiration", "allow_promotion_codes", "billing_address_collection", "cancel_url",
+    "client_reference_id", "consent_collection", "customer", "customer_email", "locale", "metadata",
+    "payment_method_collection", "submit_type", "success_url", "return_url", "redirect_on_completion",
+    "ui_mode", "integration_identifier", )  # fmt: skip
 
 
 @post("/v1/checkout/sessions", CREATE, needed=("mode",))
@@ -56,7 +57,9 @@ def create(account: Account, given: Obj) -> Obj:
     session |= {key: given[key] for key in ECHOED if given.get(key) is not None}
     if items:
         total = sum(item["amount_total"] for item in items)
-        money.check_amount(total, currency, param="line_items", zero_allowed=mode == "subscription")
+        money.check_amount(
+            total, items[0]["currency"], param="line_items", zero_allowed=mode == "subscription"
+        )
         change(
             session,
             amount_subtotal=total,
@@ -98,7 +101,10 @@ def _types(given: Obj, currency: str | None) -> list[str]:
 
 
 def _line_items(account: Account, given: Obj) -> list[Obj]:
-    """The session's lines with their prices. Raises 400 for mixed currencies or intervals that do not fit the mode."""
+    """
+    The session's lines with their prices. Raises 400 for mixed currencies or intervals that do not fit the
+    mode.
+    """
     mode, items = given["mode"], []
     for number, line in enumerate(given.get("line_items") or []):
         at = f"line_items[{number}]"
@@ -139,10 +145,10 @@ def pay(
     """
     Do what a reader does on the session's page, and return the session afterwards.
 
-    ``method`` is "card" or "bank_debit" (``card`` then holds the account's number, and any card number means an
-    account that pays). ``three_d_secure`` is the reader's answer to a challenge: "pass" or "fail". Raises 402 when
-    the bank declines or asks for a challenge (``authentication_required``), after which the session is still open;
-    404 for an unknown session and 400 for one that is not open.
+    ``method`` is "card" or "bank_debit" (``card`` then holds the account's number, and any card number means
+    an account that pays). ``three_d_secure`` is the reader's answer to a challenge: "pass" or "fail". Raises
+    402 when the bank declines or asks for a challenge (``authentication_required``), after which the session
+    is still open; 404 for an unknown session and 400 for one that is not open.
     """
     session = account.find("checkout.session", id)
     if session["status"] != "open":
@@ -151,7 +157,8 @@ def pay(
         raise invalid("Invalid method: must be one of card, bank_debit", param="method")
     if three_d_secure not in (None, "pass", "fail"):
         raise invalid("Invalid three_d_secure: must be one of pass, fail", param="three_d_secure")
-    known = account.objects[session["customer"]] if session["customer"] else {}
+    given = session["customer"] and not account.secret(id).get("made_customer")
+    known = account.objects[session["customer"]] if given else {}
     email = known.get("email") or session["customer_email"] or email or SOMEBODY
     name = name or known.get("name")
     paying = _method(account, session, card, method, email, name)
@@ -169,7 +176,9 @@ def pay(
 
 
 def _method(account: Account, session: Obj, card: str, method: str, email: str, name: str | None) -> Obj:
-    """The payment method for this try; a second try with the same number (after a challenge) uses the first one."""
+    """
+    The payment method for this try; a second try with the same number (after a challenge) uses the first one.
+    """
     hidden = account.secret(session["id"])
     if hidden.get("tried") == [method, card]:
         found: Obj = account.objects[hidden["method"]]
@@ -189,9 +198,17 @@ def _method(account: Account, session: Obj, card: str, method: str, email: str, 
 
 
 def _customer(account: Account, session: Obj, email: str, name: str | None) -> str | None:
-    """The session's customer, made now if the session makes one."""
+    """
+    The session's customer, made now if the session makes one. After a failed try the reader may have
+    corrected name and address, so the customer that this session made is corrected too.
+    """
+    hidden = account.secret(session["id"])
     if session["customer"] is None and session["customer_creation"] != "if_required":
         session["customer"] = customers.new(account, email=email, name=name)["id"]
+        hidden["made_customer"] = True
+    elif hidden.get("made_customer"):
+        customer = account.objects[session["customer"]]
+        tell_updated(account, "customer.updated", customer, change(customer, email=email, name=name))
     found: str | None = session["customer"]
     return found
 
@@ -330,7 +347,7 @@ def expire(account: Account, id: str) -> Obj:
     """Close an open session unpaid. Raises 400 for one that is not open."""
     session = account.find("checkout.session", id)
     if session["status"] != "open":
-        message = f'Only Checkout Sessions with a status in ["open"] can be expired. This one is {session["status"]}.'
+        message = f"Only open Checkout Sessions can be expired. This one is {session['status']}."
         raise invalid(message)
     intent_id = account.secret(id).get("intent")
     change(session, status="expired", url=None)
@@ -350,6 +367,25 @@ def expire(account: Account, id: str) -> Obj:
         tell(account, "payment_intent.canceled", intent)
     tell(account, "checkout.session.expired", session)
     return session
+
+
+def recover(account: Account, id: str) -> Obj:
+    """
+    A new open session with the wishes of an expired one, for a reader who follows its recovery link. Raises
+    400 when there is no link, or it is too old.
+    """
+    old = account.find("checkout.session", id)
+    recovery = (old["after_expiration"] or {}).get("recovery")
+    if not recovery or not recovery["url"] or recovery["expires_at"] < account.now():
+        raise invalid("This Checkout Session cannot be recovered.")
+    fresh = shapes_billing.session(account, mode=old["mode"], expires_at=account.now() + OPEN_FOR)
+    own = ("id", "created", "expires_at", "url", "status", "payment_intent", "after_expiration")
+    fresh |= {key: copied(value) for key, value in old.items() if key not in own}
+    change(fresh, recovered_from=id)
+    kept = ("line_items", "payment_intent_data", "subscription_data", "setup_intent_data")
+    account.keep(fresh, **{key: copied(account.secret(id)[key]) for key in kept})
+    account.plan(fresh["expires_at"], "session.expire", fresh["id"])
+    return fresh
 
 
 @does("session.expire")

@@ -7,12 +7,18 @@ from __future__ import annotations
 from sandbox.account import Obj
 from sandbox.catalogue import PRICE_DATA
 from sandbox.errors import invalid
-from sandbox.params import Email, Flag, Group, Many, Metadata, OneOf, Text, Url, Whole
+from sandbox.params import Email, Fields, Flag, Group, Many, Metadata, OneOf, Text, Url, Whole
 
-LOCALES = ["auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr", "fr-CA", "hi-IN", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl", "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW"]
+# fmt: off
+LOCALES = (
+    "auto", "bg", "cs", "da", "de", "el", "en", "en-GB", "es", "es-419", "et", "fi", "fil", "fr",
+    "fr-CA", "hi-IN", "hr", "hu", "id", "it", "ja", "ko", "lt", "lv", "ms", "mt", "nb", "nl", "pl",
+    "pt", "pt-BR", "ro", "ru", "sk", "sl", "sv", "th", "tr", "vi", "zh", "zh-HK", "zh-TW",
+)
+# fmt: on
 """The languages that Stripe's page speaks."""
 
-CREATE = {
+CREATE: Fields = {
     "mode": OneOf("payment", "setup", "subscription"),
     "ui_mode": OneOf("hosted_page", "embedded_page", "elements", "form"),
     "success_url": Url(),
@@ -58,7 +64,10 @@ CREATE = {
     ),
     "integration_identifier": Text(200),
 }
-"""The parameters; a feature that the sandbox does not have (taxes, shipping, discounts, trials) is unknown to it."""
+"""
+The parameters; a feature that the sandbox does not have (taxes, shipping, discounts, trials) is unknown to
+it.
+"""
 
 ONLY_IN = {
     "payment_intent_data": ("payment",),

@@ -4,11 +4,16 @@ Collecting what an invoice asks for: the first attempt, the retries, and the end
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sandbox import billing, invoices, payments
 from sandbox.account import Account, Obj, change
 from sandbox.agenda import DAY, does
 from sandbox.errors import StripeError, declined
-from sandbox.events import tell, tell_updated
+from sandbox.events import tell
+
+ON_PAID: list[Callable[[Account, Obj], None]] = []
+"""Told about a subscription's invoice once it is paid, whichever way."""
 
 RETRIES = (3 * DAY, 5 * DAY, 7 * DAY)
 """Seconds from each failed attempt to the next. After the last failure the subscription is cancelled."""
@@ -16,8 +21,9 @@ RETRIES = (3 * DAY, 5 * DAY, 7 * DAY)
 
 def first_invoice(account: Account, subscription: Obj, *, intent: Obj | None, extra: list[Obj]) -> Obj:
     """
-    The invoice of a subscription that Checkout has just made, already paid by ``intent`` or (bank debit) being paid
-    by it; without an intent there is nothing to pay. ``extra`` are session items that are paid only this once.
+    The invoice of a subscription that Checkout has just made, already paid by ``intent`` or (bank debit)
+    being paid by it; without an intent there is nothing to pay. ``extra`` are session items that are paid
+    only this once.
     """
     invoice = invoices.draft(account, subscription, reason="subscription_create", extra=extra)
     tell(account, "invoice.created", invoice)
@@ -57,13 +63,13 @@ def collect(
     invoice: Obj,
     *,
     method: Obj | None = None,
-    by_hand: bool = False,
+    counts: bool = True,
     on_session: bool = False,
     challenge: str | None = None,
 ) -> StripeError | None:
     """
-    Try to get an open invoice paid, and tell what came of it. Returns the error to answer if it was not. An attempt
-    ``by_hand`` neither counts nor changes when the next automatic one is.
+    Try to get an open invoice paid, and tell what came of it. Returns the error to answer if it was not. An
+    attempt that does not count (somebody asked for it) does not change when the next automatic one is.
     """
     if not invoice["amount_due"]:
         invoices.mark_paid(account, invoice)
@@ -78,17 +84,17 @@ def collect(
         )
     method = method or default_method(account, invoice)
     if method is None:
-        _failed(account, invoice, counts=not by_hand)
+        _failed(account, invoice, counts=counts)
         return declined("This customer has no default payment method.", "missing")
     status = payments.attempt(account, intent, method, on_session=on_session, challenge=challenge)
     invoice["attempted"] = True
     if status == "succeeded":
-        invoice["attempt_count"] += not by_hand
+        invoice["attempt_count"] += counts
         invoices.mark_paid(account, invoice)
         _settle_subscription(account, invoice)
         return None
     if status == "processing":
-        invoice["attempt_count"] += not by_hand
+        invoice["attempt_count"] += counts
         change(invoice, next_payment_attempt=None)
         return None
     if status == "requires_action":
@@ -96,7 +102,7 @@ def collect(
         tell(account, "invoice.payment_action_required", invoice)
         _fall_behind(account, invoice)
     else:
-        _failed(account, invoice, counts=not by_hand)
+        _failed(account, invoice, counts=counts)
     return payments.failure(intent)
 
 
@@ -104,7 +110,10 @@ def _failed(account: Account, invoice: Obj, *, counts: bool) -> None:
     """An attempt failed: plan the next one, or give up, the subscription included."""
     over = False
     invoice["attempted"] = True
-    if counts:
+    subscription = _subscription(account, invoice)
+    if subscription and subscription["status"] in ("incomplete", "canceled"):
+        change(invoice, attempt_count=invoice["attempt_count"] + counts)
+    elif counts:
         tries = invoice["attempt_count"] + 1
         over = tries > len(RETRIES)
         next_try = None if over else account.now() + RETRIES[tries - 1]
@@ -113,7 +122,6 @@ def _failed(account: Account, invoice: Obj, *, counts: bool) -> None:
             account.plan(next_try, "invoice.retry", invoice["id"])
     tell(account, "invoice.payment_failed", invoice)
     _fall_behind(account, invoice)
-    subscription = _subscription(account, invoice)
     if over and subscription and subscription["status"] != "canceled":
         billing.end(account, subscription, reason="payment_failed")
 
@@ -125,25 +133,24 @@ def _subscription(account: Account, invoice: Obj) -> Obj | None:
 
 def _fall_behind(account: Account, invoice: Obj) -> None:
     subscription = _subscription(account, invoice)
-    if (
-        subscription
-        and subscription["status"] == "active"
-        and subscription["latest_invoice"] == invoice["id"]
-    ):
-        tell_updated(
-            account, "customer.subscription.updated", subscription, change(subscription, status="past_due")
-        )
+    if subscription is None or subscription["latest_invoice"] != invoice["id"]:
+        return
+    if subscription["status"] == "active":
+        previous = change(subscription, status="past_due")
+        tell(account, "customer.subscription.updated", subscription, previous)
 
 
 def _settle_subscription(account: Account, invoice: Obj) -> None:
     """A paid latest invoice brings a subscription that was behind back to active."""
     subscription = _subscription(account, invoice)
-    if not subscription or subscription["latest_invoice"] != invoice["id"]:
+    if subscription is None or subscription["latest_invoice"] != invoice["id"]:
         return
     if subscription["status"] in ("past_due", "unpaid", "incomplete"):
-        tell_updated(
-            account, "customer.subscription.updated", subscription, change(subscription, status="active")
-        )
+        previous = change(subscription, status="active")
+        if not account.secret(subscription["id"]).get("starting"):
+            tell(account, "customer.subscription.updated", subscription, previous)
+    for told in ON_PAID:
+        told(account, invoice)
 
 
 def pay_out_of_band(account: Account, invoice: Obj) -> None:

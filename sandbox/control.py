@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -15,9 +16,12 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from sandbox import agenda, balance, checkout, payments, webhooks
-from sandbox.account import Account, Obj, copied
+from sandbox import agenda, balance, checkout, collection, disputes, methods, payments, refunds, webhooks
+from sandbox.account import Account, Obj, change, copied
 from sandbox.errors import StripeError, invalid
+from sandbox.events import tell
+from sandbox.faults import Faults
+from sandbox.periods import period_start
 
 UNITS = {
     "second": timedelta(seconds=1),
@@ -31,9 +35,10 @@ UNITS = {
 class Controls:
     """The powers over one account. Each method locks it, and leaves what is due now done."""
 
-    def __init__(self, account: Account, listening: webhooks.Listening) -> None:
+    def __init__(self, account: Account, listening: webhooks.Listening, faults: Faults) -> None:
         self.account = account
         self.listening = listening
+        self.faults = faults
 
     def _done(self, answer: Obj) -> Obj:
         agenda.play(self.account)
@@ -65,6 +70,56 @@ class Controls:
             intent = self.account.find("payment_intent", intent_id)
             payments.settle(self.account, intent, paid=paid)
             return self._done(intent)
+
+    def refund(self, charge_id: str, amount: int | None = None) -> Obj:
+        """Refund a charge as from the dashboard, all that is left or this much. Returns the refund."""
+        with self.account.lock:
+            charge = self.account.find("charge", charge_id)
+            made = refunds.refund(self.account, charge, amount=amount, reason=None, metadata={})
+            return self._done(made)
+
+    def dispute(self, charge_id: str, reason: str = "fraudulent") -> Obj:
+        """Let the reader ask the bank for a charge's money back. Returns the dispute."""
+        with self.account.lock:
+            charge = self.account.find("charge", charge_id)
+            return self._done(disputes.open_dispute(self.account, charge, reason=reason))
+
+    def close_dispute(self, dispute_id: str, status: str) -> Obj:
+        """Let the bank decide a dispute: "won" or "lost". Returns it."""
+        with self.account.lock:
+            dispute = self.account.find("dispute", dispute_id)
+            return self._done(disputes.close(self.account, dispute, status=status))
+
+    def change_card(self, subscription_id: str, card: str) -> Obj:
+        """Let a subscription's renewals be paid by another card. Returns the subscription."""
+        with self.account.lock:
+            subscription = self.account.find("subscription", subscription_id)
+            owner = self.account.objects[subscription["customer"]]
+            method = methods.new_card(self.account, card, email=owner["email"], name=owner["name"])
+            methods.attach(self.account, method, owner["id"])
+            previous = change(subscription, default_payment_method=method["id"])
+            tell(self.account, "customer.subscription.updated", subscription, previous)
+            return self._done(subscription)
+
+    def pay_invoice(self, invoice_id: str, card: str, three_d_secure: str | None = None) -> Obj:
+        """Let the reader pay an open invoice on its page, with any card. Returns the invoice."""
+        with self.account.lock:
+            invoice = self.account.find("invoice", invoice_id)
+            if invoice["status"] not in ("open", "uncollectible"):
+                raise invalid(f"This invoice is {invoice['status']} and cannot be paid.", param="id")
+            method = methods.new_card(self.account, card, email=invoice["customer_email"])
+            error = collection.collect(
+                self.account, invoice, method=method, counts=False, on_session=True, challenge=three_d_secure
+            )
+            answer = self._done(invoice)
+            if error:
+                raise error
+            return answer
+
+    def recover(self, session_id: str) -> Obj:
+        """Let the reader come back through an expired session's recovery link. Returns the new session."""
+        with self.account.lock:
+            return self._done(checkout.recover(self.account, session_id))
 
     # The clock
 
@@ -101,6 +156,13 @@ class Controls:
         with self.account.lock:
             return {"mode": self.listening.mode, "data": copied(self.account.deliveries)}
 
+    # The network
+
+    def fault(self, call: str, kind: str, times: int = 1) -> Obj:
+        """Let the next ``times`` calls that match fail in a certain way (see ``faults``)."""
+        self.faults.plan(call, kind, times)
+        return {"call": call, "kind": kind, "times": times}
+
     # The whole
 
     def books(self) -> Obj:
@@ -114,11 +176,14 @@ class Controls:
         with self.account.lock:
             self.account.empty()
             self.listening.set_mode("normal")
+            self.faults.clear()
             return self.clock()
 
 
 def duration(text: str) -> timedelta | tuple[int, str]:
-    """``"31 days"``, ``"2 hours"``: a length of time. Months and years, which have none, as a count and a unit."""
+    """
+    ``"31 days"``, ``"2 hours"``: a length of time. Months and years, which have none, as a count and a unit.
+    """
     match = re.fullmatch(r"\s*(\d{1,6})\s*(second|minute|hour|day|week|month|year)s?\s*", text)
     if not match:
         raise invalid(f"Not a length of time: {text!r}. Try '31 days' or '1 month'.", param="advance")
@@ -126,74 +191,142 @@ def duration(text: str) -> timedelta | tuple[int, str]:
     return UNITS[unit] * count if unit in UNITS else (count, unit)
 
 
-def _set_clock(controls: Controls, given: Obj) -> Obj:
-    from sandbox.periods import period_start
-
-    if ("advance" in given) == ("to" in given):
+def move_clock(controls: Controls, *, advance: str | None = None, to: str | None = None) -> Obj:
+    """Move the clock by words: ``advance`` ("31 days", "1 year") or ``to`` (ISO time, UTC unless it says)."""
+    if (advance is None) == (to is None):
         raise invalid("Say either how far to advance the clock or where to move it to.", param="advance")
-    if "advance" in given:
-        length = duration(str(given["advance"]))
-        if isinstance(length, timedelta):
-            return controls.advance(length)
+    if to is not None:
+        try:
+            moment = datetime.fromisoformat(to)
+        except ValueError:
+            raise invalid(f"Not an ISO time: {to!r}.", param="to") from None
+        return controls.set_clock(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
+    length = duration(str(advance))
+    if isinstance(length, tuple):
         count, unit = length
         now = controls.account.now()
         later = period_start(now, {"interval": unit, "interval_count": 1}, count)
-        return controls.advance(timedelta(seconds=later - now))
+        length = timedelta(seconds=later - now)
     try:
-        to = datetime.fromisoformat(str(given["to"]))
-    except ValueError:
-        raise invalid(f"Not an ISO time: {given['to']!r}.", param="to") from None
-    return controls.set_clock(to if to.tzinfo else to.replace(tzinfo=UTC))
+        return controls.advance(length)
+    except OverflowError:
+        raise invalid("That is beyond the end of the calendar.", param="advance") from None
 
+
+Call = Callable[..., Obj]
+
+TEXT = (str,)
+CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call], ...] = (
+    (
+        "POST",
+        "sessions/<id>/pay",
+        dict.fromkeys(("card", "email", "name", "method", "three_d_secure"), TEXT),
+        (),
+        lambda controls, id, **how: controls.pay(id, **how),
+    ),
+    ("POST", "sessions/<id>/expire", {}, (), lambda controls, id: controls.expire(id)),
+    ("POST", "sessions/<id>/recover", {}, (), lambda controls, id: controls.recover(id)),
+    ("POST", "payments/<id>/settle", {}, (), lambda controls, id: controls.settle(id)),
+    ("POST", "payments/<id>/fail", {}, (), lambda controls, id: controls.settle(id, paid=False)),
+    (
+        "POST",
+        "charges/<id>/refund",
+        {"amount": (int,)},
+        (),
+        lambda controls, id, amount=None: controls.refund(id, amount),
+    ),
+    (
+        "POST",
+        "charges/<id>/dispute",
+        {"reason": TEXT},
+        (),
+        lambda controls, id, reason="fraudulent": controls.dispute(id, reason),
+    ),
+    (
+        "POST",
+        "disputes/<id>/close",
+        {"status": TEXT},
+        ("status",),
+        lambda controls, id, status: controls.close_dispute(id, status),
+    ),
+    (
+        "POST",
+        "subscriptions/<id>/card",
+        {"card": TEXT},
+        ("card",),
+        lambda controls, id, card: controls.change_card(id, card),
+    ),
+    (
+        "POST",
+        "invoices/<id>/pay",
+        {"card": TEXT, "three_d_secure": TEXT},
+        ("card",),
+        lambda controls, id, **how: controls.pay_invoice(id, **how),
+    ),
+    ("GET", "clock", {}, (), lambda controls: controls.clock()),
+    ("POST", "clock", {"advance": TEXT, "to": TEXT}, (), move_clock),
+    ("GET", "books", {}, (), lambda controls: controls.books()),
+    ("GET", "deliveries", {}, (), lambda controls: controls.deliveries()),
+    (
+        "POST",
+        "webhooks",
+        {"mode": TEXT, "seed": (int,)},
+        ("mode",),
+        lambda controls, mode, seed=None: controls.webhooks(mode, seed),
+    ),
+    (
+        "POST",
+        "faults",
+        {"call": TEXT, "kind": TEXT, "times": (int,)},
+        ("call", "kind"),
+        lambda controls, call, kind, times=1: controls.fault(call, kind, times),
+    ),
+    ("POST", "reset", {}, (), lambda controls: controls.reset()),
+)
+"""Method, path under ``/_sandbox/``, what the body may hold and what it must, and what is done."""
 
 ROUTES = Map(
     [
-        Rule(f"/_sandbox/{path}", methods=[method], endpoint=answer)
-        for method, path, answer in (
-            (
-                "POST",
-                "sessions/<id>/pay",
-                lambda c, g, id: c.pay(id, **_only(g, "card", "email", "name", "method", "three_d_secure")),
-            ),
-            ("POST", "sessions/<id>/expire", lambda c, g, id: c.expire(id)),
-            ("POST", "payments/<id>/settle", lambda c, g, id: c.settle(id)),
-            ("POST", "payments/<id>/fail", lambda c, g, id: c.settle(id, paid=False)),
-            ("GET", "clock", lambda c, g: c.clock()),
-            ("POST", "clock", _set_clock),
-            ("GET", "books", lambda c, g: c.books()),
-            ("POST", "reset", lambda c, g: c.reset()),
-            ("GET", "deliveries", lambda c, g: c.deliveries()),
-            ("POST", "webhooks", lambda c, g: c.webhooks(str(g.get("mode", "normal")), g.get("seed"))),
-        )
+        Rule(f"/_sandbox/{path}", methods=[method], endpoint=number)
+        for number, (method, path, *_) in enumerate(CALLS)
     ]
 )
 
 
-def _only(given: Obj, *names: str) -> Obj:
+def _read(request: Request, known: dict[str, tuple[type, ...]], needed: tuple[str, ...]) -> Obj:
+    """
+    The JSON body, of which only known keys of the right type are let through; null is as good as nothing.
+    """
+    try:
+        given = json.loads(request.get_data() or b"{}")
+    except ValueError:
+        raise invalid("The body must be JSON.") from None
+    if not isinstance(given, dict):
+        raise invalid("The body must be a JSON object.")
+    given = {name: value for name, value in given.items() if value is not None}
     for name, value in given.items():
-        if name not in names:
+        if name not in known:
             raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-        if value is not None and not isinstance(value, str):
-            raise invalid(f"Invalid string: {value!r}", param=name)
-    return {name: value for name, value in given.items() if value is not None}
+        if not isinstance(value, known[name]) or isinstance(value, bool):
+            raise invalid(f"Invalid {name}: {value!r}", param=name)
+    for name in needed:
+        if name not in given:
+            raise invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
+    return given
 
 
 def respond(controls: Controls, request: Request) -> Response:
     """The answer to a request under ``/_sandbox/``; refusals and declines have Stripe's error body."""
     try:
-        answer, ids = ROUTES.bind("sandbox").match(request.path, request.method)
+        number, ids = ROUTES.bind("sandbox").match(request.path, request.method)
     except HTTPException as problem:
         error = invalid(
             f"Unrecognized request URL ({request.method}: {request.path}).", status=problem.code or 404
         )
         return _json(error.body(), error.status)
+    _, _, known, needed, act = CALLS[number]
     try:
-        given = json.loads(request.get_data() or b"{}")
-        if not isinstance(given, dict):
-            raise invalid("The body must be a JSON object.")
-        return _json(answer(controls, given, **ids))
-    except ValueError:
-        return _json(invalid("The body must be JSON.").body(), 400)
+        return _json(act(controls, **ids, **_read(request, known, needed)))
     except StripeError as error:
         return _json(error.body(), error.status)
 

@@ -51,7 +51,9 @@ def send(url: str, letter: webhooks.Webhook) -> int:
 
 
 class Courier:
-    """Looks for due deliveries and makes them, one after the other, never holding the account's lock meanwhile."""
+    """
+    Looks for due deliveries and makes them, one after the other, never holding the account's lock meanwhile.
+    """
 
     def __init__(self, whose: Callable[[], tuple[Account, webhooks.Listening]]) -> None:
         self.whose = whose

@@ -7,11 +7,11 @@ from __future__ import annotations
 from sandbox import billing, methods, shapes
 from sandbox.account import Account, Obj, change, merge_metadata
 from sandbox.events import tell, tell_updated
-from sandbox.params import CREATED, PAGE, Address, Email, Group, Many, Metadata, Text
+from sandbox.params import CREATED, PAGE, Address, Email, Fields, Group, Many, Metadata, Text
 from sandbox.routes import delete, get, post
 from sandbox.wire import page, within
 
-FIELDS = {
+FIELDS: Fields = {
     "email": Email(),
     "name": Text(256),
     "phone": Text(),

@@ -18,8 +18,8 @@ KEPT_FOR = 30 * DAY
 
 def tell(account: Account, type: str, obj: Obj, previous: Obj | None = None) -> Obj:
     """
-    Make an event of this type about the object as it is now. ``previous`` holds the earlier values of what changed
-    and belongs to ``*.updated`` events. Returns the event.
+    Make an event of this type about the object as it is now. ``previous`` holds the earlier values of what
+    changed and belongs to ``*.updated`` events. Returns the event.
     """
     request, key = account.request
     data: Obj = {"object": copied(obj)}

@@ -1,5 +1,6 @@
 """
-Idempotency keys: the same call under the same key has its effect once, and its answer as often as it is asked for.
+Idempotency keys: the same call under the same key has its effect once, and its answer as often as it is asked
+for.
 """
 
 from __future__ import annotations
@@ -29,9 +30,9 @@ class Keeper:
         self, key: str, call: str, sent: Obj, run: Callable[[], tuple[int, str]]
     ) -> tuple[int, str, bool]:
         """
-        Status, body and whether they are a replay. Raises 400 for a key that is too long or was used with other
-        parameters, and 409 while the first call under the key still runs. A call that is refused as invalid raises
-        and leaves the key free.
+        Status, body and whether they are a replay. Raises 400 for a key that is too long or was used with
+        other parameters, and 409 while the first call under the key still runs. A call that is refused as
+        invalid raises and leaves the key free.
         """
         if len(key) > 255:
             raise invalid("Idempotency keys can have at most 255 characters.")
@@ -42,7 +43,7 @@ class Keeper:
                 raise StripeError(409, "idempotency_error", message, "idempotency_key_in_use")
             kept = self._kept(key)
             if kept and kept["fingerprint"] != fingerprint:
-                message = f"Keys for idempotent requests can only be used with the parameters of their first use ({key})."
+                message = f"This idempotency key was first used with other parameters ({key})."
                 raise StripeError(400, "idempotency_error", message)
             if kept:
                 return kept["status"], kept["body"], True

@@ -23,15 +23,17 @@ def subscription_of(invoice: Obj) -> str | None:
 
 
 def payment_of(account: Account, invoice: Obj) -> Obj | None:
-    """The invoice payment that links a finalised invoice to its payment intent; none for an invoice of zero."""
+    """
+    The invoice payment that links a finalised invoice to its payment intent; none for an invoice of zero.
+    """
     id = account.secret(invoice["id"]).get("payment")
     return account.objects[id] if id else None
 
 
 def draft(account: Account, subscription: Obj, *, reason: str, extra: list[Obj] | None = None) -> Obj:
     """
-    A stored draft for the period that the subscription's items are in now, and for ``extra`` items of a Checkout
-    Session that are paid only this once. The caller tells ``invoice.created``.
+    A stored draft for the period that the subscription's items are in now, and for ``extra`` items of a
+    Checkout Session that are paid only this once. The caller tells ``invoice.created``.
     """
     invoice = _drawn_up(account, subscription, reason=reason, extra=extra or [])
     account.keep(invoice)
@@ -88,12 +90,18 @@ def _following(account: Account, subscription: Obj, item: Obj) -> int:
     return period_start(subscription["billing_cycle_anchor"], item["price"]["recurring"], cycle + 2)
 
 
-def upcoming(account: Account, subscription: Obj) -> Obj:
-    """The invoice that the next renewal will bring, as ``invoice.upcoming`` carries it: without an id."""
+def upcoming(account: Account, subscription: Obj, *, preview: bool = False) -> Obj:
+    """
+    The invoice that the next renewal will bring, not stored. ``invoice.upcoming`` carries it without an id
+    and addresses; a ``preview`` has an id by which nothing can be found.
+    """
     invoice = _drawn_up(account, subscription, reason="subscription_cycle", extra=[], shift=True)
     invoice["next_payment_attempt"] = invoice["period_end"] + HOUR
     for line in invoice["lines"]["data"]:
         line["invoice"] = None
+    if preview:
+        invoice["id"] = f"upcoming_{invoice['id']}"
+        return invoice
     for key in ("id", "auto_advance", "hosted_invoice_url", "invoice_pdf"):
         del invoice[key]
     return invoice
@@ -101,8 +109,8 @@ def upcoming(account: Account, subscription: Obj) -> Obj:
 
 def finalize(account: Account, invoice: Obj, *, intent: Obj | None = None) -> None:
     """
-    Open a draft: it gets its number, a page, and the payment intent that is to pay it (``intent`` if there is one
-    already, as after Checkout). Raises 400 for anything but a draft.
+    Open a draft: it gets its number, a page, and the payment intent that is to pay it (``intent`` if there is
+    one already, as after Checkout). Raises 400 for anything but a draft.
     """
     if invoice["status"] != "draft":
         raise invalid("This invoice is already finalized, so it cannot be finalized again.")

@@ -8,7 +8,7 @@ from sandbox import cards, shapes
 from sandbox.account import Account, Obj, change, copied, merge_metadata
 from sandbox.errors import declined, invalid
 from sandbox.events import tell, tell_updated
-from sandbox.params import PAGE, Address, Email, Flag, Group, Many, Metadata, OneOf, Text, Whole
+from sandbox.params import PAGE, Address, Email, Fields, Flag, Group, Many, Metadata, OneOf, Text, Whole
 from sandbox.routes import get, post
 from sandbox.wire import page
 
@@ -38,8 +38,8 @@ def obtain(account: Account, id: str, *, param: str = "payment_method") -> Obj:
 
 def attach(account: Account, method: Obj, customer: str) -> Obj:
     """
-    Save a method with a customer. Raises 402 for a card that a bank does not let anybody save, and 400 if it belongs
-    to somebody else.
+    Save a method with a customer. Raises 402 for a card that a bank does not let anybody save, and 400 if it
+    belongs to somebody else.
     """
     if method["customer"] == customer:
         return method
@@ -54,7 +54,9 @@ def attach(account: Account, method: Obj, customer: str) -> Obj:
     return method
 
 
-METHOD_FIELDS = {
+UNAUTHENTICATED = "We could not authenticate your payment method."
+
+METHOD_FIELDS: Fields = {
     "billing_details": Group({"email": Email(), "name": Text(), "phone": Text(), "address": Address()}),
     "metadata": Metadata(),
     "allow_redisplay": OneOf("always", "limited", "unspecified"),
@@ -169,8 +171,8 @@ def save(
     account: Account, intent: Obj, method: Obj, *, customer: str | None, challenge: str | None = None
 ) -> str:
     """
-    Fulfil a setup intent with this method and return its status: ``succeeded``, ``requires_action`` (3-D Secure not
-    answered yet) or ``requires_payment_method`` (``last_setup_error`` says why).
+    Fulfil a setup intent with this method and return its status: ``succeeded``, ``requires_action`` (3-D
+    Secure not answered yet) or ``requires_payment_method`` (``last_setup_error`` says why).
     """
     number = account.secret(method["id"])["number"]
     card = cards.behaviour(number) if method["type"] == "card" else cards.PLAIN
@@ -186,7 +188,7 @@ def save(
         code = "setup_intent_authentication_failure"
         error = {
             "code": code,
-            "message": "We could not authenticate your payment method.",
+            "message": UNAUTHENTICATED,
             "type": "card_error",
         }
     elif card.decline and not card.attaches:

@@ -7,8 +7,8 @@ from __future__ import annotations
 from importlib import import_module
 
 NAMES = (
-    "balance", "billing", "catalogue", "checkout", "collection", "customers", "events", "methods", "payments",
-    "webhooks",
+    "balance", "billing", "catalogue", "checkout", "collection", "customers", "disputes", "events",
+    "invoice_calls", "methods", "payments", "portal", "refunds", "subscriptions", "webhooks",
 )  # fmt: skip
 
 

@@ -1,9 +1,9 @@
 """
 What a call may say: a small language in which each route writes down its parameters.
 
-Stripe's wire format is a form: ``line_items[0][price_data][currency]=eur``. Everything in it is text, ``""`` means
-"unset", and a name that the call does not know is an error. A reader from this module turns the decoded form into
-typed values and raises Stripe's own error (400, with ``param``) for what does not fit.
+Stripe's wire format is a form: ``line_items[0][price_data][currency]=eur``. Everything in it is text, ``""``
+means "unset", and a name that the call does not know is an error. A reader from this module turns the decoded
+form into typed values and raises Stripe's own error (400, with ``param``) for what does not fit.
 """
 
 from __future__ import annotations

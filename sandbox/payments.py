@@ -11,7 +11,7 @@ from sandbox.account import Account, Obj, change, copied, merge_metadata
 from sandbox.agenda import DAY, does
 from sandbox.errors import StripeError, declined, invalid
 from sandbox.events import tell, tell_updated
-from sandbox.params import CREATED, PAGE, Email, Flag, Group, Many, Metadata, OneOf, Text, Whole
+from sandbox.params import CREATED, PAGE, Email, Fields, Flag, Group, Many, Metadata, OneOf, Text, Whole
 from sandbox.routes import get, post
 from sandbox.wire import page, within
 
@@ -49,8 +49,8 @@ def attempt(
     ``processing`` (a bank debit on its way), ``requires_action`` (3-D Secure, not answered yet) or
     ``requires_payment_method`` (declined; ``last_payment_error`` says why).
 
-    ``challenge`` is the reader's answer to 3-D Secure, "pass" or "fail"; without ``on_session`` nobody is there to
-    answer.
+    ``challenge`` is the reader's answer to 3-D Secure, "pass" or "fail"; without ``on_session`` nobody is
+    there to answer.
     """
     number = account.secret(method["id"])["number"]
     change(intent, payment_method=method["id"], next_action=None, last_payment_error=None)
@@ -209,7 +209,7 @@ def failure(intent: Obj, *, with_intent: bool = True) -> StripeError:
     )
 
 
-INTENT_FIELDS = {
+INTENT_FIELDS: Fields = {
     "customer": Text(),
     "description": Text(1000),
     "metadata": Metadata(),
@@ -298,7 +298,9 @@ def confirm_intent(account: Account, given: Obj, id: str) -> Obj:
 
 @post("/v1/payment_intents/<id>/cancel", {"cancellation_reason": Text()})
 def cancel_intent(account: Account, given: Obj, id: str) -> Obj:
-    """Give an unpaid intent up. One that a Checkout Session made belongs to the session: expire that instead."""
+    """
+    Give an unpaid intent up. One that a Checkout Session made belongs to the session: expire that instead.
+    """
     intent = account.find("payment_intent", id)
     if account.secret(id).get("session"):
         raise invalid(

@@ -12,8 +12,8 @@ from sandbox.account import Obj
 
 def period_start(anchor: int, recurring: Obj, cycle: int) -> int:
     """
-    When a subscription's period number ``cycle`` (0 is the first) starts, in unix seconds. Months keep to the anchor's
-    day, or to the last day of a month that has none: 31 January, 28 February, 31 March.
+    When a subscription's period number ``cycle`` (0 is the first) starts, in unix seconds. Months keep to the
+    anchor's day, or to the last day of a month that has none: 31 January, 28 February, 31 March.
     """
     count = recurring["interval_count"] * cycle
     first = datetime.fromtimestamp(anchor, UTC)

@@ -42,7 +42,9 @@ class Archive:
             self.save()
 
     def save(self) -> bool:
-        """Write the account if it changed since the last time, whole or not at all. Returns whether it did."""
+        """
+        Write the account if it changed since the last time, whole or not at all. Returns whether it did.
+        """
         account = self.account
         with account.lock:
             if account.changes == self.written:

@@ -1,8 +1,8 @@
 """
 The sandbox over HTTP: who may call, which call it is, and the answer with Stripe's headers.
 
-``Sandbox`` is a WSGI application around one account; ``Running`` serves it on loopback from a thread, and lets a test
-swap in a fresh one.
+``Sandbox`` is a WSGI application around one account; ``Running`` serves it on loopback from a thread, and
+lets a test swap in a fresh one.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from typing import Any
 
 from werkzeug.exceptions import HTTPException, MethodNotAllowed
 from werkzeug.routing import Map, Rule
-from werkzeug.serving import BaseWSGIServer, WSGIRequestHandler, make_server
 from werkzeug.wrappers import Request, Response
 
 from sandbox import (
@@ -37,7 +36,9 @@ from sandbox import (
 )
 from sandbox.account import API_VERSION, Account, Obj
 from sandbox.errors import StripeError, invalid
+from sandbox.faults import Faults, HungUp, trouble
 from sandbox.routes import ROUTES, Route
+from sandbox.serving import Server
 from sandbox.wire import expanded
 
 log = logging.getLogger("sandbox")
@@ -53,9 +54,10 @@ class Sandbox:
     """
     An offline Stripe: a WSGI application with one fresh account, and the same powers as methods for tests.
 
-    Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names the
-    currencies that the account has bank accounts for (all, if empty); money in others is converted into the first.
-    ``public_url`` is where browsers find the sandbox; without it, wherever the request that asks came to.
+    Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names
+    the currencies that the account has bank accounts for (all, if empty); money in others is converted into
+    the first. ``public_url`` is where browsers find the sandbox; without it, wherever the request that asks
+    came to.
     """
 
     def __init__(
@@ -74,15 +76,14 @@ class Sandbox:
             self.account.public_url = public_url
         self.listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
         self.keeper = idempotency.Keeper(self.account)
-        self.controls = control.Controls(self.account, self.listening)
+        self.faults = Faults()
+        self.controls = control.Controls(self.account, self.listening, self.faults)
         self.archive = persist.Archive(self.account, state) if state else None
 
     # HTTP
 
     def __call__(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        request = Request(environ)
-        request.get_data()  # read to the end whatever comes of it, or the connection cannot be used again
-        return self.answer(request)(environ, start_response)
+        return self.answer(Request(environ))(environ, start_response)
 
     def answer(self, request: Request) -> Response:
         """The answer to any request: the API, the control routes, or a page."""
@@ -102,24 +103,41 @@ class Sandbox:
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key:
             headers["Idempotency-Key"] = key
+        fault = self.faults.next(f"{request.method} {request.path}")
+        if fault == "hang_up":
+            raise HungUp
+        if fault == "unavailable":
+            return Response("<html><h1>503 Service Unavailable</h1></html>", status=503, mimetype="text/html")
         try:
-            _authorise(request)
-            route, ids = _match(request)
-            sent = params.decode(request.get_data(as_text=True)) if request.method == "POST" else {}
-            sent = {**params.decode(request.query_string.decode()), **sent}
-
-            def run() -> tuple[int, str]:
-                return self._run(route, ids, sent, request_id, key)
-
-            if key is None:
-                status, body, replayed = *run(), False
-            else:
-                status, body, replayed = self.keeper.once(key, f"{request.method} {request.path}", sent, run)
+            if fault and fault != "lost_answer":
+                raise trouble(fault)
+            status, body, replayed = self._answer_once(request, request_id, key)
             if replayed:
                 headers["Idempotent-Replayed"] = "true"
         except StripeError as error:
             status, body = error.status, json.dumps(error.body(request_id))
+        except Exception:
+            log.exception("%s %s failed", request.method, request.path)
+            broken = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
+            status, body = broken.status, json.dumps(broken.body(request_id))
+        if fault == "lost_answer":
+            raise HungUp
         return Response(body, status=status, headers=headers, content_type="application/json")
+
+    def _answer_once(self, request: Request, request_id: str, key: str | None) -> tuple[int, str, bool]:
+        """Status, body, and whether they are a replay."""
+        _authorise(request)
+        route, ids = _match(request)
+        sent = params.decode(request.query_string.decode())
+        if request.method == "POST":
+            sent |= params.decode(request.get_data().decode("utf-8", "replace"))
+
+        def run() -> tuple[int, str]:
+            return self._run(route, ids, sent, request_id, key)
+
+        if key is None:
+            return *run(), False
+        return self.keeper.once(key, f"{request.method} {request.path}", sent, run)
 
     def _run(self, route: Route, ids: Obj, sent: Obj, request_id: str, key: str | None) -> tuple[int, str]:
         """Carry a call out. Refusals are raised; a decline is an answer, because it happened."""
@@ -127,7 +145,7 @@ class Sandbox:
             agenda.play(self.account)
             self.account.request = (request_id, key)
             try:
-                expand = [path for path in _expand_paths(sent)]
+                expand = _expand_paths(sent)
                 given = {name: value for name, value in sent.items() if name != "expand"}
                 given = params.read(given, route.fields, needed=route.needed)
                 answer = route.handler(self.account, given, **ids)
@@ -170,7 +188,9 @@ class Sandbox:
         return courier.take(self.account, self.listening)
 
     def sign(self, body: bytes, *, secret: str | None = None, at: datetime | None = None) -> str:
-        """A ``Stripe-Signature`` for any body, by default with the listener's secret and the sandbox's time."""
+        """
+        A ``Stripe-Signature`` for any body, by default with the listener's secret and the sandbox's time.
+        """
         moment = int(at.timestamp()) if at else self.account.now()
         return webhooks.signature(body, secret or self.listening.secret, moment)
 
@@ -215,28 +235,17 @@ def _expand_paths(sent: Obj) -> list[str]:
     return paths
 
 
-class QuietHandler(WSGIRequestHandler):
-    """HTTP/1.1 with kept connections, answers without delay, and no log line per request."""
-
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
-
-    def log_request(self, code: int | str = "-", size: int | str = "-") -> None:
-        """Say nothing."""
-
-
 class Running:
     """
-    A server on loopback in a thread, as a context manager: ``url`` is its address, ``use`` swaps the sandbox that
-    answers. Webhooks for sandboxes with a ``webhook_url`` (or endpoints made through the API) go out by themselves.
+    A server on loopback in a thread, as a context manager: ``url`` is its address, ``use`` swaps the sandbox
+    that answers. Webhooks for sandboxes with a ``webhook_url`` (or endpoints made through the API) go out by
+    themselves.
     """
 
     def __init__(self, sandbox: Sandbox | None = None, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.sandbox = sandbox or Sandbox()
-        self.server: BaseWSGIServer = make_server(
-            host, port, self._answer, threaded=True, request_handler=QuietHandler
-        )
-        self.url = f"http://{host}:{self.server.server_port}"
+        self.server = Server(host, port, self._answer)
+        self.url = f"http://{host}:{self.server.port}"
         self.courier = courier.Courier(lambda: (self.sandbox.account, self.sandbox.listening))
         self._thread = threading.Thread(
             target=self.server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True, name="sandbox"

@@ -1,8 +1,8 @@
 """
 New Stripe objects about money and readers, with every attribute that the API declares for them.
 
-Each function returns a fresh object as the wire carries it; what a caller does not say is what Stripe answers when a
-feature is not used (mostly null). ``shapes_billing`` has the objects of Checkout and subscriptions.
+Each function returns a fresh object as the wire carries it; what a caller does not say is what Stripe answers
+when a feature is not used (mostly null). ``shapes_billing`` has the objects of Checkout and subscriptions.
 """
 
 from __future__ import annotations
@@ -234,8 +234,8 @@ def method_details(method: Obj, *, challenged: bool) -> Obj:
         details = {key: given[key] for key in ("bank_code", "branch_code", "country", "fingerprint", "last4")}
         details["mandate"] = None
     elif type == "us_bank_account":
-        kept = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
-        details = {key: given[key] for key in kept} | {"payment_reference": None}
+        shown = ("account_holder_type", "account_type", "bank_name", "fingerprint", "last4", "routing_number")
+        details = {key: given[key] for key in shown} | {"payment_reference": None}
     else:
         details = {**given, "mandate": None}
     return {"type": type, type: details}

@@ -1,8 +1,8 @@
 """
 Webhooks: who wants to hear of an event, how it is signed, and when a delivery that failed is tried again.
 
-The list of deliveries is part of the account; the thread that carries them is in ``courier``. A delivery is a row:
-which event, which endpoint, how often it was tried and when it is due again.
+The list of deliveries is part of the account; the thread that carries them is in ``courier``. A delivery is a
+row: which event, which endpoint, how often it was tried and when it is due again.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from sandbox.account import API_VERSION, Account, Obj, change, merge_metadata
 from sandbox.agenda import DAY
 from sandbox.errors import invalid
-from sandbox.params import PAGE, Flag, Many, Metadata, OneOf, Text, Url
+from sandbox.params import PAGE, Fields, Flag, Many, Metadata, OneOf, Text, Url
 from sandbox.routes import delete, get, post
 from sandbox.wire import page
 
@@ -44,7 +44,9 @@ class Webhook:
 
 @dataclass(slots=True)
 class Listening:
-    """How this account's webhooks go out: the built-in endpoint, and what is being done to the post on the way."""
+    """
+    How this account's webhooks go out: the built-in endpoint, and what is being done to the post on the way.
+    """
 
     secret: str = "whsec_sandbox"  # noqa: S105 - the sandbox's own, known to every reader of its manual
     url: str | None = None
@@ -52,7 +54,9 @@ class Listening:
     dice: random.Random = field(default_factory=lambda: random.Random(0))  # noqa: S311 - shuffles post, hides nothing
 
     def set_mode(self, mode: str, seed: int | None = None) -> None:
-        """Deliver normally, in random order, twice, later (hold), or never (drop). Raises 400 for other words."""
+        """
+        Deliver normally, in random order, twice, later (hold), or never (drop). Raises 400 for other words.
+        """
         if mode not in MODES:
             raise invalid(f"Invalid mode: must be one of {', '.join(MODES)}", param="mode")
         self.mode = mode
@@ -120,10 +124,8 @@ def letter(account: Account, listening: Listening, row: Obj) -> Webhook:
     """The signed request for one delivery, with this try's own moment in the signature."""
     event = account.objects[row["event"]]
     body = json.dumps(event, separators=(",", ":"), ensure_ascii=False).encode()
-    if row["endpoint"] == LISTENER:
-        secret = listening.secret
-    else:
-        secret = account.secret(row["endpoint"])["secret"]
+    own = row["endpoint"] == LISTENER
+    secret = listening.secret if own else account.secret(row["endpoint"])["secret"]
     headers = {
         "Content-Type": "application/json; charset=utf-8",
         "Stripe-Signature": signature(body, secret, account.now()),
@@ -151,7 +153,7 @@ def failed(account: Account, row: Obj, *, status: int | None, error: str | None)
     account.changes += 1
 
 
-ENDPOINT_FIELDS = {
+ENDPOINT_FIELDS: Fields = {
     "url": Url(),
     "enabled_events": Many(Text(), 400),
     "description": Text(),

@@ -61,7 +61,7 @@ def within(moment: int, wanted: Obj | int | None) -> bool:
         return True
     if isinstance(wanted, int):
         return moment == wanted
-    return (
+    return bool(
         moment > wanted.get("gt", moment - 1)
         and moment >= wanted.get("gte", moment)
         and moment < wanted.get("lt", moment + 1)
@@ -71,8 +71,8 @@ def within(moment: int, wanted: Obj | int | None) -> bool:
 
 def expanded(account: Account, answer: Obj, paths: list[str]) -> Obj:
     """
-    A copy of the answer in which each path (``latest_charge.balance_transaction``, ``data.customer``) leads to an
-    object instead of an id. Raises 400 for what cannot be expanded.
+    A copy of the answer in which each path (``latest_charge.balance_transaction``, ``data.customer``) leads
+    to an object instead of an id. Raises 400 for what cannot be expanded.
     """
     if not paths:
         return answer
@@ -89,12 +89,14 @@ def expanded(account: Account, answer: Obj, paths: list[str]) -> Obj:
 
 
 def _expand(account: Account, obj: Any, steps: list[str]) -> bool:
-    """Follow the steps into ``obj``. Returns whether they lead anywhere; an empty list or a null ends in peace."""
+    """
+    Follow the steps into ``obj``. Returns whether they lead anywhere; an empty list or a null ends in peace.
+    """
     if not steps or obj is None:
         return True
     step, rest = steps[0], steps[1:]
     if isinstance(obj, list):
-        return all([_expand(account, inner, steps) for inner in obj])
+        return all(_expand(account, inner, steps) for inner in obj)
     if not isinstance(obj, dict):
         return False
     build = INCLUDED.get((str(obj.get("object")), step))
