@@ -9,35 +9,15 @@ from __future__ import annotations
 
 import uuid
 from datetime import datetime
-from typing import Any, TypeVar
+from typing import Any
 
 from django.contrib import admin
-from django.db.models import DateTimeField, Model, QuerySet, Value
+from django.db.models import DateTimeField, QuerySet, Value
 from django.http import HttpRequest
 
 from members import addresses, clock, crypto, queries
 from members.models import Consent, Member, Membership, MembershipStep, Message, Tier, TierThreshold
-
-_Model = TypeVar("_Model", bound=Model)
-
-
-class _Window:
-    """Look, and touch nothing."""
-
-    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        return False
-
-
-class ReadOnlyAdmin(_Window, admin.ModelAdmin[_Model]):
-    """An admin page to look at: nothing is added, changed or deleted."""
-
-    show_full_result_count = False
+from members.windows import Window
 
 
 def _opened(row: Any, field: str) -> Any:
@@ -47,19 +27,19 @@ def _opened(row: Any, field: str) -> Any:
         return "(cannot be opened: is its key missing?)"
 
 
-class MembershipsOfMember(_Window, admin.TabularInline[Membership, Member]):
+class MembershipsOfMember(Window, admin.TabularInline[Membership, Member]):
     model = Membership
     fields = ("source_reference", "tier", "annual_minor", "currency", "started_at", "paid_through", "ends_at")
     show_change_link = True
 
 
-class ConsentsOfMember(_Window, admin.TabularInline[Consent, Member]):
+class ConsentsOfMember(Window, admin.TabularInline[Consent, Member]):
     model = Consent
     fields = ("purpose", "text_version", "granted_at", "withdrawn_at", "source")
 
 
 @admin.register(Member)
-class MemberAdmin(ReadOnlyAdmin[Member]):
+class MemberAdmin(Window, admin.ModelAdmin[Member]):
     """Readers, found by their whole e-mail address or by id."""
 
     list_display = ("public_id", "joined_at", "locale")
@@ -97,13 +77,13 @@ class MemberAdmin(ReadOnlyAdmin[Member]):
         return str(_opened(member, "name"))
 
 
-class StepsOfMembership(_Window, admin.TabularInline[MembershipStep, Membership]):
+class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership]):
     model = MembershipStep
     fields = ("at", "kind", "why", "actor", "reference", "recorded_at")
 
 
 @admin.register(Membership)
-class MembershipAdmin(ReadOnlyAdmin[Membership]):
+class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
     """The right to be called a member, and how it came and went."""
 
     list_display = (
@@ -161,7 +141,7 @@ class TierAdmin(admin.ModelAdmin[Tier]):
 
 
 @admin.register(Message)
-class MessageAdmin(ReadOnlyAdmin[Message]):
+class MessageAdmin(Window, admin.ModelAdmin[Message]):
     """The mail that we owe or sent."""
 
     list_display = (

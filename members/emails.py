@@ -141,7 +141,7 @@ def write(*, kind: str, context: dict[str, Any], locale: str) -> tuple[str, str,
 def supported_language(locale: str) -> str:
     """The language of ours that is nearest to a locale; the house's own for one that we do not speak."""
     try:
-        return translation.get_supported_language_variant(locale)
+        return translation.get_supported_language_variant(locale.lower())
     except LookupError:
         return settings.LANGUAGE_CODE
 

@@ -20,6 +20,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.mail import EmailMessage
 from django.core.mail.backends.base import BaseEmailBackend
+from django.core.mail.message import SafeMIMEMultipart, SafeMIMEText
 
 from members import clock
 
@@ -44,11 +45,12 @@ class EmailBackend(BaseEmailBackend):
 
     def _write(self, message: EmailMessage) -> None:
         mail = message.message()
+        assert isinstance(mail, SafeMIMEText | SafeMIMEMultipart)  # narrower than Django's stubs say
         kind = re.sub(r"[^a-z_]", "", getattr(message, "kind", "mail")) or "mail"
         identifier = re.sub(r"[^A-Za-z0-9-]", "", str(mail["Message-ID"]).partition("@")[0])[:80] or "0"
         path = folder() / f"{clock.now():%Y%m%dT%H%M%S%fZ}-{kind}-{identifier}.eml"
         unfinished = path.with_suffix(f".{os.getpid()}.part")
-        unfinished.write_bytes(mail.as_bytes(policy=policy.SMTP))
+        unfinished.write_bytes(mail.as_bytes(linesep="\r\n"))
         unfinished.replace(path)
 
 

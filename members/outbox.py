@@ -35,7 +35,7 @@ _FIRST_GAP = timedelta(minutes=5)
 _LONGEST_GAP = timedelta(hours=1)
 # A lease is about this machine's work, not about the reader's calendar: it goes by the system's clock, also
 # where `now` follows the sandbox's. It outlasts the slowest batch, since a batch ends at half of it.
-_LEASE = timedelta(minutes=8)
+_LEASE = timedelta(minutes=6)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,15 +137,21 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
 
 def _send(courier: Courier, message: Message) -> Result:
     """Never raises: one message that cannot be written must not stop those behind it."""
+    step = "render"
     try:
         mail = emails.render(message)
+        step = "send"
+        return courier.send(mail)
     except Exception as error:
-        # A key that is missing or a template that is broken is mended by people, so the message waits.
+        # A missing key, a broken template or a bug of ours is mended by people, so the message waits.
         log.error(
-            "mail_not_rendered", message=str(message.public_id), kind=message.kind, error=type(error).__name__
+            "mail_not_written",
+            message=str(message.public_id),
+            kind=message.kind,
+            step=step,
+            error=type(error).__name__,
         )
-        return Result(Outcome.PUT_OFF, "not_rendered", "The message could not be written from its template.")
-    return courier.send(mail)
+        return Result(Outcome.PUT_OFF, f"no_{step}", f"Something failed on our side ({step}).")
 
 
 # --- Claims and leases

@@ -11,6 +11,7 @@ from email.parser import BytesParser
 from typing import Any
 
 import pytest
+import structlog
 from aiosmtpd.controller import Controller
 
 from members import services
@@ -105,3 +106,10 @@ def postman(settings: Any) -> Iterator[Postman]:
     settings.EMAIL_TIMEOUT = 5
     yield postman
     controller.stop()
+
+
+@pytest.fixture
+def log_lines() -> Iterator[list[dict[str, Any]]]:
+    """What our code says to the log during the test."""
+    with structlog.testing.capture_logs() as lines:
+        yield lines

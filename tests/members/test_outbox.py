@@ -271,7 +271,21 @@ def test_a_mail_that_cannot_be_written_does_not_stop_those_behind_it(
 
     assert outbox.deliver_due(now=now) == Delivered(sent=1, retried=1)
     first.refresh_from_db(fields=["state", "failure_code"])
-    assert (first.state, first.failure_code) == ("OWED", "not_rendered")
+    assert (first.state, first.failure_code) == ("OWED", "no_render")
+
+
+def test_a_fault_of_our_own_while_sending_waits_for_people_too(
+    owe: Callable[..., bool], now: datetime, monkeypatch: pytest.MonkeyPatch, log_lines: list[dict[str, Any]]
+) -> None:
+    def broken(self: courier.Courier, mail: EmailMessage) -> courier.Result:
+        raise KeyError("grace@example.org")
+
+    monkeypatch.setattr(courier.Courier, "send", broken)
+    owe()
+
+    assert outbox.deliver_due(now=now) == Delivered(retried=1)
+    assert Message.objects.get().failure_code == "no_send"
+    assert "grace" not in str(log_lines)
 
 
 def test_a_backend_that_takes_nothing_is_not_believed(
@@ -342,7 +356,7 @@ def test_a_batch_that_takes_too_long_gives_back_what_is_left(
         owe(to=f"ada+{number}@example.org")
     start = clock.now()
     # Told at: sweep, claim, start, then before each of the mails.
-    moments = iter([start, start, start, start + MINUTE, start + 5 * MINUTE])
+    moments = iter([start, start, start, start + MINUTE, start + 4 * MINUTE])
     monkeypatch.setattr(outbox, "_system_time", lambda: next(moments))
 
     assert outbox.deliver_due(now=now) == Delivered(sent=1, more=True)

@@ -416,7 +416,7 @@ def told(facts: Iterable[tuple[str, int, datetime]], *, now: datetime) -> tuple[
         lambda facts: st.lists(st.sampled_from(FACTS), max_size=8).map(lambda more: facts + more)
     )
 )
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_whatever_the_order_and_repetition_of_facts_the_membership_is_the_same(
     order: list[tuple[str, int, datetime]], tiers: dict[str, Tier]
 ) -> None:
