@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import doctest
+import operator
 import pickle
 from collections.abc import Callable
 from decimal import Decimal
@@ -110,25 +111,19 @@ def test_a_sum_starts_from_nothing_in_its_currency() -> None:
 
 
 @pytest.mark.parametrize(
-    "mix",
-    [
-        lambda a, b: a + b,
-        lambda a, b: a - b,
-        lambda a, b: a < b,
-        lambda a, b: a <= b,
-        lambda a, b: a > b,
-        lambda a, b: a >= b,
-    ],
+    "mix", [operator.add, operator.sub, operator.lt, operator.le, operator.gt, operator.ge]
 )
 def test_two_currencies_never_meet_in_one_sum_or_comparison(mix: Callable[[Money, Money], object]) -> None:
     with pytest.raises(CurrencyMismatch):
         mix(Money(100, "USD"), Money(100, "EUR"))
 
 
-@pytest.mark.parametrize("mix", [lambda a: a + 1, lambda a: a - 1, lambda a: a < 1, lambda a: sum([a])])
-def test_a_bare_number_is_not_money(mix: Callable[[Money], object]) -> None:
+@pytest.mark.parametrize("mix", [operator.add, operator.sub, operator.lt, operator.ge])
+def test_a_bare_number_is_not_money(mix: Callable[[object, object], object]) -> None:
     with pytest.raises(TypeError):
-        mix(Money(100, "USD"))
+        mix(Money(100, "USD"), 1)
+    with pytest.raises(TypeError):
+        mix(1, Money(100, "USD"))
 
 
 def test_the_same_number_in_two_currencies_is_not_the_same_amount() -> None:
@@ -328,11 +323,11 @@ def _with_plain_spaces(text: str) -> str:
 
 
 @pytest.mark.parametrize(
-    ("interval", "a_year"),
-    [(Interval.ONCE, 500), (Interval.MONTH, 6000), (Interval.YEAR, 500), ("month", 6000)],
+    ("interval", "a_year"), [(Interval.ONCE, 500), (Interval.MONTH, 6000), (Interval.YEAR, 500)]
 )
-def test_a_monthly_gift_counts_twelve_times_in_a_year(interval: Interval | str, a_year: int) -> None:
+def test_a_monthly_gift_counts_twelve_times_in_a_year(interval: Interval, a_year: int) -> None:
     assert Money(500, "USD").annualised(interval) == Money(a_year, "USD")
+    assert Money(500, "USD").annualised(interval.value) == Money(a_year, "USD")
 
 
 def test_an_interval_that_we_do_not_offer_has_no_year() -> None:
