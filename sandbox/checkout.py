@@ -216,6 +216,7 @@ def _customer(account: Account, session: Obj, email: str, name: str | None) -> s
 def _intent(account: Account, session: Obj, email: str, name: str | None) -> Obj:
     """The one intent of a session, made at the first try and used again by the next."""
     hidden = account.secret(session["id"])
+    customer = _customer(account, session, email, name)
     if "intent" not in hidden:
         wish = hidden["payment_intent_data"]
         subscribing = session["mode"] == "subscription"
@@ -223,7 +224,7 @@ def _intent(account: Account, session: Obj, email: str, name: str | None) -> Obj
             account,
             amount=session["amount_total"],
             currency=session["currency"],
-            customer=_customer(account, session, email, name),
+            customer=customer,
             types=list(session["payment_method_types"]),
             setup_future_usage="off_session" if subscribing else wish.get("setup_future_usage"),
             description="Subscription creation" if subscribing else wish.get("description"),

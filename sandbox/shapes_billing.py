@@ -128,7 +128,7 @@ def subscription(account: Account, *, customer: str, currency: str, method: str 
         "cancel_at": None,
         "cancel_at_period_end": False,
         "canceled_at": None,
-        "cancellation_details": {"comment": None, "feedback": None, "reason": None},
+        "cancellation_details": {"comment": None, "feedback": None, "feedback_option": None, "reason": None},
         "collection_method": "charge_automatically",
         "created": now,
         "currency": currency,
@@ -141,7 +141,13 @@ def subscription(account: Account, *, customer: str, currency: str, method: str 
         "description": None,
         "discounts": [],
         "ended_at": None,
-        "invoice_settings": {"account_tax_ids": None, "issuer": {"type": "self"}},
+        "invoice_settings": {
+            "account_tax_ids": None,
+            "custom_fields": None,
+            "description": None,
+            "footer": None,
+            "issuer": {"type": "self"},
+        },
         "items": listed([], f"/v1/subscription_items?subscription={id}"),
         "latest_invoice": None,
         "livemode": False,
@@ -170,6 +176,26 @@ def subscription(account: Account, *, customer: str, currency: str, method: str 
     }
 
 
+def plan(price: Obj) -> Obj:
+    """A recurring price in the older words that a subscription item still carries beside it."""
+    recurring = price["recurring"]
+    same = ("id", "active", "billing_scheme", "created", "currency", "livemode", "metadata", "nickname")
+    return {
+        **{key: price[key] for key in same},
+        "object": "plan",
+        "amount": price["unit_amount"],
+        "amount_decimal": price["unit_amount_decimal"],
+        "interval": recurring["interval"],
+        "interval_count": recurring["interval_count"],
+        "meter": None,
+        "product": price["product"],
+        "tiers_mode": None,
+        "transform_usage": None,
+        "trial_period_days": None,
+        "usage_type": "licensed",
+    }
+
+
 def subscription_item(
     account: Account, *, subscription: str, price: Obj, quantity: int, start: int, end: int
 ) -> Obj:
@@ -184,6 +210,7 @@ def subscription_item(
         "current_period_start": start,
         "discounts": [],
         "metadata": {},
+        "plan": plan(price),
         "price": price,
         "quantity": quantity,
         "subscription": subscription,

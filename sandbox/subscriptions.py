@@ -11,7 +11,7 @@ from sandbox.errors import invalid, missing
 from sandbox.events import tell, tell_updated
 from sandbox.params import CREATED, PAGE, Either, Fields, Flag, Group, Many, Metadata, OneOf, Text, Whole
 from sandbox.routes import delete, get, post
-from sandbox.shapes_billing import subscription_item
+from sandbox.shapes_billing import plan, subscription_item
 from sandbox.wire import page, within
 
 INCOMPLETE_FOR = 23 * HOUR
@@ -289,7 +289,7 @@ def _set_item(account: Account, subscription: Obj, items: list[Obj], wish: Obj, 
         items.append(item)
     unchanged = price["id"] == item["price"]["id"]
     quantity = wish.get("quantity") or (item["quantity"] if unchanged else 1)
-    change(item, price=copied(price), quantity=quantity)
+    change(item, plan=plan(price), price=copied(price), quantity=quantity)
     if "metadata" in wish:
         item["metadata"] = merge_metadata(item, wish["metadata"])
 
