@@ -89,10 +89,14 @@ def checkout(account: Account, session: Obj) -> Obj:
         "heading": _heading(session, lines),
         "total": total,
         "every": every,
-        "lines": [_line(account, line) for line in lines],
+        "lines": [_line(account, line) for line in lines] if len(lines) > 1 else [],
+        "description": account.objects[lines[0]["price"]["product"]]["description"]
+        if len(lines) == 1
+        else None,
         "cancel_url": session["cancel_url"],
-        "expires": f"{showing.moment(session['expires_at'])} UTC",
+        "note": f"It is open until {showing.moment(session['expires_at'])} UTC.",
         "email_locked": bool(known_email(account, session)),
+        "by_card": "card" in session["payment_method_types"],
         "bank": _bank(session),
         "button": _button(session, total, every),
     }
@@ -100,8 +104,9 @@ def checkout(account: Account, session: Obj) -> Obj:
 
 def known_email(account: Account, session: Obj) -> str | None:
     """The address that the application gave for a session's reader, whom Stripe then lets change nothing."""
-    customer = account.objects.get(session["customer"] or "")
-    return session["customer_email"] or (customer and customer["email"])
+    customer = account.objects.get(session["customer"] or "", {})
+    email: str | None = session["customer_email"] or customer.get("email")
+    return email
 
 
 def _heading(session: Obj, lines: list[Obj]) -> str:
@@ -125,8 +130,8 @@ def _line(account: Account, line: Obj) -> Obj:
 
 def _bank(session: Obj) -> Obj | None:
     """The bank debit that a session offers, with the accounts to choose from."""
-    kind = cards.BANK_DEBITS.get(session["currency"] or "")
-    if session["mode"] == "setup" or kind is None:
+    kind = cards.BANK_DEBITS.get(session["currency"] or "", "")
+    if session["mode"] == "setup" or kind not in session["payment_method_types"]:
         return None
     pays, fails = cards.GOOD_ACCOUNTS[kind], UNPAID_ACCOUNTS[kind]
     return {
@@ -146,6 +151,69 @@ def _button(session: Obj, total: str | None, every: str) -> str:
     return f"{'Donate' if session['submit_type'] == 'donate' else 'Pay'} {total}"
 
 
+def invoice_to_pay(invoice: Obj) -> Obj:
+    """An open invoice as the form shows it that pays it."""
+    total = showing.amount(invoice["amount_remaining"], invoice["currency"])
+    return {
+        "heading": f"Invoice {invoice['number']}",
+        "total": total,
+        "every": "",
+        "lines": [
+            {
+                "name": line["description"],
+                "description": f"{showing.day(line['period']['start'])} to {showing.day(line['period']['end'])}",
+                "amount": showing.amount(line["amount"], line["currency"]),
+            }
+            for line in invoice["lines"]["data"]
+        ],
+        "description": None,
+        "cancel_url": None,
+        "note": "Paying it here does not change the card for later payments.",
+        "email_locked": bool(invoice["customer_email"]),
+        "by_card": True,
+        "bank": None,
+        "button": f"Pay {total}",
+    }
+
+
+def invoice(invoice: Obj) -> Obj:
+    """An invoice that nobody has to pay any more."""
+    return {
+        "heading": f"Invoice {invoice['number'] or ''}".strip(),
+        "state": showing.words(invoice["status"]),
+        "tone": showing.tone(invoice["status"]),
+        "total": showing.amount(invoice["total"], invoice["currency"]),
+        "facts": [
+            ("Date", showing.day(invoice["created"])),
+            ("For", ", ".join(line["description"] for line in invoice["lines"]["data"])),
+            ("To", invoice["customer_email"] or invoice["customer"]),
+        ],
+    }
+
+
+def receipt(charge: Obj) -> Obj:
+    """A charge as the reader's receipt."""
+    details = charge["payment_method_details"]
+    back = charge["amount_refunded"]
+    return {
+        "heading": "Receipt" if charge["paid"] else "Payment",
+        "state": "refunded" if charge["refunded"] else showing.words(charge["status"]),
+        "tone": showing.tone(charge["status"]),
+        "total": showing.amount(charge["amount"], charge["currency"]),
+        "facts": [
+            ("Date", showing.day(charge["created"])),
+            ("Paid with", showing.method(details["type"], details[details["type"]])),
+            *([("Refunded", showing.amount(back, charge["currency"]))] if back else []),
+            ("Number", charge["id"]),
+        ],
+    }
+
+
+def total(intent: Obj) -> str | None:
+    """What a payment intent moves; nothing for a setup intent."""
+    return showing.amount(intent["amount"], intent["currency"]) if "amount" in intent else None
+
+
 def portal(account: Account, portal_session: Obj) -> Obj:
     """A customer's subscriptions, payment methods and invoices, as the billing portal shows them."""
     customer = account.objects[portal_session["customer"]]
@@ -155,7 +223,7 @@ def portal(account: Account, portal_session: Obj) -> Obj:
     return {
         "customer": customer,
         "return_url": portal_session["return_url"],
-        "plans": [_plan(account, each) for each in account.all("subscription") if each["customer"] == id],
+        "plans": [plan(account, each) for each in account.all("subscription") if each["customer"] == id],
         "methods": [
             {"text": showing.method(each["type"], each[each["type"]]), "default": each["id"] == default}
             for each in account.all("payment_method")
@@ -166,7 +234,8 @@ def portal(account: Account, portal_session: Obj) -> Obj:
     }
 
 
-def _plan(account: Account, subscription: Obj) -> Obj:
+def plan(account: Account, subscription: Obj) -> Obj:
+    """A subscription with its state in words, and what can be done about it."""
     item = subscription["items"]["data"][0]
     price, status = item["price"], subscription["status"]
     ends = subscription["cancel_at_period_end"]
@@ -189,6 +258,7 @@ def _plan(account: Account, subscription: Obj) -> Obj:
         "amount": showing.amount(price["unit_amount"] * item["quantity"], price["currency"]),
         "every": showing.every(price["recurring"]),
         "next": following,
+        "until": until,
         "can_cancel": alive and not ends,
         "can_undo": alive and ends,
     }
@@ -259,7 +329,7 @@ def _session(account: Account, session: Obj) -> Obj:
         "what": page["heading"],
         "email": known_email(account, session),
         "expires": showing.moment(session["expires_at"]),
-        "amount": f"{page['total'] or 'none'} {page['every']}".strip(),
+        "amount": f"{page['total'] or '–'} {page['every']}".strip(),
     }
 
 

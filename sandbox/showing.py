@@ -85,5 +85,5 @@ def words(state: str) -> str:
 
 
 def short(id: str) -> str:
-    """An id with its middle left out, if it is long: ``cs_test_a1b2…x9y8``."""
-    return id if len(id) <= 24 else f"{id[:14]}…{id[-4:]}"
+    """An id with its middle left out, if it is long: ``cs_test_a1b2…x9y8``, ``ch_a1b2…x9y8``."""
+    return id if len(id) <= 20 else f"{id[: id.rindex('_') + 5]}…{id[-4:]}"
