@@ -54,7 +54,7 @@ def handle(sandbox: Sandbox, request: Request) -> Response:
     Answer a request for a page. A form from a page of another origin is refused with 403; an address without a page
     is 404; what Stripe would refuse is a page with Stripe's status and sentence.
     """
-    if request.method == "POST" and _is_foreign(request):
+    if request.method == "POST" and _is_foreign(sandbox, request):
         text = "This form was sent by a page of another site."
         return message("Not from here", text, status=403)
     if request.path.startswith("/static/"):
@@ -78,10 +78,14 @@ def handle(sandbox: Sandbox, request: Request) -> Response:
                 account.changes += 1
 
 
-def _is_foreign(request: Request) -> bool:
+def _is_foreign(sandbox: Sandbox, request: Request) -> bool:
     """Whether a browser says that a form was posted from a page of another origin. Programs say nothing."""
     origin = request.headers.get("Origin")
-    return origin is not None and urlsplit(origin).netloc != request.host
+    if origin is None:
+        return False
+    # Behind a forwarded port the browser knows us under the public address, and Host may say something else.
+    ours = {request.host, urlsplit(sandbox.account.public_url).netloc}
+    return urlsplit(origin).netloc not in ours
 
 
 def _static(request: Request) -> Response:

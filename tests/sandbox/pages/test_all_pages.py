@@ -48,6 +48,14 @@ def test_a_form_on_another_site_moves_nothing(
     assert sandbox.account.objects[session["id"]]["status"] == "open"
 
 
+def test_behind_a_forwarded_port_the_public_address_counts() -> None:
+    behind = Checked(public_url="https://sandbox.example.org")
+    answer = Browser(behind).client.post(
+        "/", data={"do": "clock", "advance": "1 day"}, headers={"Origin": "https://sandbox.example.org"}
+    )
+    assert answer.status_code == 303
+
+
 def test_what_does_not_exist_is_a_page_that_says_so(browser: Browser) -> None:
     for path in ("/nothing", "/c/pay/cs_test_none", "/p/session/bps_none", "/static/none.css", "/i/in_none"):
         browser.visit(path)
