@@ -8,10 +8,11 @@ over one connection and marks each row at once. Nothing here speaks SMTP inside 
 
 from __future__ import annotations
 
+import time
 import uuid
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from email.utils import parseaddr
 from itertools import groupby
 from operator import attrgetter
@@ -20,7 +21,8 @@ from typing import Any
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Value
+from django.db.models.functions import Now
 
 from members import addresses, crypto, emails
 from members.courier import Courier, Outcome, Result
@@ -33,8 +35,8 @@ MAX_ATTEMPTS = 48  # with the gaps below: given up after about two days
 MAX_UNSURE = 3  # copies that a reader might have got before we stop
 _FIRST_GAP = timedelta(minutes=5)
 _LONGEST_GAP = timedelta(hours=1)
-# A lease is about this machine's work, not about the reader's calendar: it goes by the system's clock, also
-# where `now` follows the sandbox's. It outlasts the slowest batch, since a batch ends at half of it.
+# A lease is about machines, not about the reader's calendar: it goes by the database's clock, which all
+# workers share, and never by `now`. It outlasts the slowest batch, since a batch ends at half of it.
 _LEASE = timedelta(minutes=6)
 
 
@@ -105,12 +107,12 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
     batch = _claim(claim, now=now, limit=limit)
     if not batch:
         return Delivered()
-    half_time = _system_time() + _LEASE / 2
+    half_time = time.monotonic() + _LEASE.total_seconds() / 2
     sent = retried = failed = 0
     more = len(batch) == limit
     with Courier() as courier:
         for index, message in enumerate(batch):
-            if _system_time() > half_time:
+            if time.monotonic() > half_time:
                 _release(batch[index:])
                 more = True
                 break
@@ -167,7 +169,7 @@ def _claim(claim: uuid.UUID, *, now: datetime, limit: int) -> list[Message]:
         if not ids:
             return []
         due.filter(pk__in=ids).update(
-            state=Message.State.SENDING, claimed_by=claim, leased_until=_system_time() + _LEASE
+            state=Message.State.SENDING, claimed_by=claim, leased_until=Now() + Value(_LEASE)
         )
     return list(Message.objects.filter(claimed_by=claim).order_by("next_attempt_at", "pk"))
 
@@ -178,7 +180,7 @@ def _take_back_expired() -> None:
 
     A worker sends its batch in order, so of each dead worker's rows only the first may have left the house.
     """
-    expired = Message.objects.filter(state=Message.State.SENDING, leased_until__lte=_system_time())
+    expired = Message.objects.filter(state=Message.State.SENDING, leased_until__lte=Now())
     rows = expired.order_by("claimed_by", "next_attempt_at", "pk")
     for claim, group in groupby(rows.only("pk", "claimed_by", "unsure"), key=attrgetter("claimed_by")):
         first, *others = group
@@ -264,10 +266,6 @@ def _gap(attempts: int) -> timedelta:
     """5, 10, 20, 40 minutes, then an hour."""
     doubled: int = 2 ** min(attempts, 10)
     return min(_FIRST_GAP * doubled, _LONGEST_GAP)
-
-
-def _system_time() -> datetime:
-    return datetime.now(UTC)
 
 
 def _our_domain() -> str:

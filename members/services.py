@@ -12,6 +12,7 @@ from datetime import datetime, timedelta
 from typing import Any, Literal
 from zoneinfo import ZoneInfo
 
+import structlog
 from babel.dates import format_date
 from django.conf import settings
 from django.db import transaction
@@ -19,6 +20,8 @@ from django.db import transaction
 from members import addresses, crypto, outbox, queries
 from members.models import Consent, Member, Membership, MembershipStep, Tier
 from members.rows import insert_new
+
+log = structlog.get_logger(__name__)
 
 _CONTRIBUTION = Membership.Source.CONTRIBUTION
 _SYSTEM = "system"
@@ -155,19 +158,23 @@ def end_due_memberships(*, now: datetime) -> int:
     """
     End the memberships whose known end has come, each in a transaction of its own.
 
+    One that cannot be ended (its member's address does not open, say) is logged and left to the next call; it
+    does not hold up the others.
+
     :returns: how many this call ended.
     """
-    ended = 0
-    while True:
-        due = Membership.objects.filter(ended_at=None, ends_at__lte=now).order_by("ends_at", "pk")
-        batch = list(due.values_list("source_reference", flat=True)[:_SWEEP_BATCH])
-        for reference in batch:
-            with transaction.atomic():
-                membership = _lock(reference)
-                if membership is not None and _end_if_due(membership, membership.member, now):
-                    ended += 1
-        if len(batch) < _SWEEP_BATCH:
-            return ended
+    due = Membership.objects.filter(ended_at=None, ends_at__lte=now).order_by("pk")
+    ended, last = 0, 0
+    while batch := list(due.filter(pk__gt=last).values_list("pk", "source_reference")[:_SWEEP_BATCH]):
+        for last, reference in batch:
+            try:
+                with transaction.atomic():
+                    membership = _lock(reference)
+                    if membership is not None and _end_if_due(membership, membership.member, now):
+                        ended += 1
+            except Exception as error:
+                log.error("membership_not_ended", membership=last, error=type(error).__name__)
+    return ended
 
 
 def _lock(reference: str) -> Membership | None:

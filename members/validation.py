@@ -16,7 +16,7 @@ from rest_framework import serializers
 
 from members import addresses
 
-_CARD_NUMBER = re.compile(r"(?:\d[ -]?){12,18}\d")
+_DIGITS = re.compile(r"[0-9]+(?:[ -][0-9]+)*")
 # Characters that change how the text around them is shown: a name must not be able to do that.
 _INVISIBLE = frozenset("\u00ad\u061c\u180e\u200b\u200c\u200d\u200e\u200f\u2060\ufeff") | frozenset(
     chr(code) for code in (*range(0x202A, 0x202F), *range(0x2066, 0x206A))
@@ -26,6 +26,13 @@ _MOST_MARKS = 4  # combining marks on one letter; no living script needs more
 
 class StrictSerializer(serializers.Serializer[Any]):
     """A serializer that refuses fields that it does not know, naming them."""
+
+    def run_validation(self, data: Any = serializers.empty) -> Any:
+        if data is None:  # DRF's own message for it is no sentence
+            raise serializers.ValidationError(
+                {"non_field_errors": [serializers.ErrorDetail("Send one JSON object.", "invalid")]}
+            )
+        return super().run_validation(data)
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):
@@ -105,7 +112,7 @@ class TextField(serializers.CharField):
             raise serializers.ValidationError("The text holds characters that cannot be shown.", "invalid")
         if _INVISIBLE.intersection(text) or _piles_marks(text):
             raise serializers.ValidationError("The text holds characters that cannot be seen.", "invalid")
-        if any(_is_card_number(match[0]) for match in _CARD_NUMBER.finditer(text)):
+        if _holds_card_number(text):
             raise serializers.ValidationError("Never write a card number here.", "invalid")
         return text
 
@@ -116,6 +123,17 @@ def _piles_marks(text: str) -> bool:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks > _MOST_MARKS:
             return True
+    return False
+
+
+def _holds_card_number(text: str) -> bool:
+    """Whether some groups of digits that follow each other make a card number; digits of every script count."""
+    for run in _DIGITS.findall(unicodedata.normalize("NFKC", text)):
+        groups = re.split(r"[ -]", run)
+        for first in range(len(groups)):
+            for last in range(first + 1, len(groups) + 1):
+                if _is_card_number("".join(groups[first:last])):
+                    return True
     return False
 
 

@@ -141,6 +141,18 @@ def test_a_sandbox_that_goes_away_and_comes_back_is_heard_again(sandbox: Sandbox
     assert distance() == 7 * SECOND
 
 
+def test_a_sandbox_that_was_stopped_is_missed_without_harm(
+    sandbox: SandboxClock, log_lines: list[dict[str, Any]]
+) -> None:
+    sandbox.offset, sandbox.hang_up = 60.0, True
+    clock.now()
+    sandbox.server.shutdown()
+    sandbox.server.server_close()
+
+    assert distance() == timedelta(minutes=1)
+    assert [line["event"] for line in log_lines] == ["sandbox_clock_unanswered"]
+
+
 def test_each_thread_closes_its_own_connection(sandbox: SandboxClock) -> None:
     found: list[timedelta] = []
     sandbox.offset = 60.0

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import smtplib
 import threading
 import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -13,7 +15,7 @@ from django.core.mail import EmailMessage
 from django.db import connection, transaction
 
 from members import addresses, clock, courier, emails, outbox, samples, tasks
-from members.models import Member, Message
+from members.models import Member, Membership, Message
 from members.outbox import Delivered
 from tests.members.conftest import Postman
 
@@ -288,6 +290,36 @@ def test_a_fault_of_our_own_while_sending_waits_for_people_too(
     assert "grace" not in str(log_lines)
 
 
+def test_a_farewell_that_fails_does_not_undo_what_was_sent(
+    owe: Callable[..., bool], postman: Postman, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fails(self: object) -> None:
+        raise TimeoutError
+
+    monkeypatch.setattr("django.core.mail.backends.smtp.EmailBackend.close", fails)
+    owe()
+
+    assert outbox.deliver_due(now=now) == Delivered(sent=1)
+    assert Message.objects.get().state == "SENT"
+
+
+def test_a_login_that_the_server_refuses_says_so(
+    owe: Callable[..., bool], postman: Postman, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(self: object) -> None:
+        raise smtplib.SMTPAuthenticationError(535, b"newsroom@gazette.example: wrong password")
+
+    monkeypatch.setattr("django.core.mail.backends.smtp.EmailBackend.open", refused)
+    owe()
+
+    assert outbox.deliver_due(now=now) == Delivered(retried=1)
+    message = Message.objects.get()
+    assert (message.failure_code, message.failure_reason) == (
+        "login_refused",
+        "The mail server refused our login.",
+    )
+
+
 def test_a_backend_that_takes_nothing_is_not_believed(
     owe: Callable[..., bool], now: datetime, settings: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -354,10 +386,8 @@ def test_a_batch_that_takes_too_long_gives_back_what_is_left(
 ) -> None:
     for number in range(3):
         owe(to=f"ada+{number}@example.org")
-    start = clock.now()
-    # Told at: sweep, claim, start, then before each of the mails.
-    moments = iter([start, start, start, start + MINUTE, start + 4 * MINUTE])
-    monkeypatch.setattr(outbox, "_system_time", lambda: next(moments))
+    seconds = iter([0.0, 60.0, 240.0])  # at the start, then before each of the mails
+    monkeypatch.setattr(outbox, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
 
     assert outbox.deliver_due(now=now) == Delivered(sent=1, more=True)
     assert Message.objects.filter(state="OWED", attempts=0).count() == 2
@@ -432,4 +462,27 @@ def test_the_task_rings_again_while_there_is_more(
 
     monkeypatch.setattr(tasks.outbox, "deliver_due", lambda *, now: Delivered(sent=3))
     tasks.send_owed_mail()
+    assert rung == ["members.tasks.send_owed_mail"]
+
+
+def test_the_mail_about_an_end_is_rung_for_at_once(
+    grace: Member, now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(tasks.doorbell, "ring", rung.append)
+    monkeypatch.setattr(tasks.clock, "now", lambda: now)
+    tasks.end_due_memberships(sent_by="a later version")
+    assert rung == []
+
+    Membership.objects.create(
+        member=grace,
+        source_kind="CONTRIBUTION",
+        source_reference="contribution-1",
+        annual_minor=60_00,
+        currency="USD",
+        started_at=now,
+        paid_through=now,
+        ends_at=now,
+    )
+    tasks.end_due_memberships()
     assert rung == ["members.tasks.send_owed_mail"]

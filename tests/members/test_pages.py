@@ -114,7 +114,11 @@ def test_only_mails_can_be_opened(client: Client, name: str) -> None:
 def test_a_mail_without_html_or_kind_is_shown_too(client: Client) -> None:
     assert get_connection().send_messages([]) == 0
     EmailMessage(
-        "Hello", "Text", "members@gazette.example", ["ada@example.org"], headers={"Message-ID": "<!!@example.org>"}
+        "Hello",
+        "Text",
+        "members@gazette.example",
+        ["ada@example.org"],
+        headers={"Message-ID": "<!!@example.org>"},
     ).send()
     page = client.get(f"/dev/mailbox/{mailbox.names()[0]}/").content.decode()
 

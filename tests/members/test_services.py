@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from members import addresses, queries, services
+from members.fields import EncryptedTextField
 from members.models import (
     AppendOnly,
     Consent,
@@ -131,6 +132,25 @@ def test_two_requests_at_once_make_one_member(now: datetime, monkeypatch: pytest
 
     assert Member.objects.get() == ada
     assert ada.name == "Ada"
+
+
+def test_of_two_late_calls_the_earlier_gift_counts_whoever_writes_first(
+    now: datetime, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Between our look-up and our update, somebody tells of a still earlier gift."""
+    services.get_or_join(email="ada@example.org", name="A. L.", now=now)
+    seal = EncryptedTextField.seal
+
+    def somebody_is_quicker(field: EncryptedTextField, row: Any, value: Any) -> Any:
+        monkeypatch.setattr(EncryptedTextField, "seal", seal)
+        services.get_or_join(email="ADA@example.org", name="Ada", now=now - 2 * DAY)
+        return seal(field, row, value)
+
+    monkeypatch.setattr(EncryptedTextField, "seal", somebody_is_quicker)
+    services.get_or_join(email="ada@Example.org", name="Ada L.", now=now - DAY)
+
+    ada = Member.objects.get()
+    assert (ada.email, ada.name, ada.joined_at) == ("ADA@example.org", "Ada", now - 2 * DAY)
 
 
 def test_no_address_no_member(now: datetime) -> None:
@@ -280,6 +300,20 @@ def test_a_known_end_comes_by_itself_and_the_reader_is_told_once(
         "come_back_url": "http://127.0.0.1:8000/",
     }
     assert queries.get_current_membership(grace, now + 30 * DAY) is None
+
+
+def test_one_membership_that_cannot_be_ended_does_not_hold_up_the_others(
+    grace: Member, now: datetime, log_lines: list[dict[str, Any]]
+) -> None:
+    ada = services.get_or_join(email="ada@example.org", now=now)
+    for member, reference in ((ada, "contribution-1"), (grace, "contribution-2")):
+        plan = a_plan(now, reference=reference, ends_at=now + DAY)
+        services.follow_plan(member=member, plan=plan, step=None, now=now)
+    Member.objects.filter(pk=ada.pk).update(email=Member.objects.values_list("email").get(pk=grace.pk)[0])
+
+    assert services.end_due_memberships(now=now + DAY) == 1
+    assert Membership.objects.get(ended_at=None).member_id == ada.pk
+    assert [(line["event"], line["error"]) for line in log_lines] == [("membership_not_ended", "Unreadable")]
 
 
 def test_the_day_of_the_end_is_the_newsrooms_and_in_the_readers_language(
