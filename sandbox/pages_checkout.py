@@ -175,10 +175,12 @@ def challenge_page(sandbox: Sandbox, request: Request, id: str) -> Response:
         shown = {"last4": method["card"]["last4"], "total": contents.total(intent)}
         return page("challenge.html", form={}, page=shown)
     _answer_bank(account, intent, method, answer)
+    invoice = account.objects.get(account.secret(id).get("invoice", ""))
+    link = {"url": invoice["hosted_invoice_url"], "text": "See the invoice"} if invoice else None
     if intent["status"] == "succeeded":
-        return message("Confirmed", "Thank you. You can close this page.")
+        return message("Confirmed", "Thank you. You can close this page.", link=link)
     problem: Obj = intent.get("last_payment_error") or intent.get("last_setup_error") or {}
-    return message("Not confirmed", problem.get("message", "The bank said no."), status=402)
+    return message("Not confirmed", problem.get("message", "The bank said no."), status=402, link=link)
 
 
 def _answer_bank(account: Account, intent: Obj, method: Obj, answer: str) -> None:

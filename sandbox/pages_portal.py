@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 from werkzeug.wrappers import Request, Response
 
-from sandbox import collection, contents, methods, shapes, subscriptions
+from sandbox import cards, collection, contents, invoices, methods, shapes, subscriptions
 from sandbox.account import Account, Obj, change
 from sandbox.checkout import setup_failure
-from sandbox.errors import StripeError
+from sandbox.errors import StripeError, invalid, missing
 from sandbox.events import tell, tell_updated
 from sandbox.pages_checkout import ANSWERS, NEEDS_CHALLENGE, ask, missing_card, typed
 from sandbox.rendering import go, message, page
@@ -64,6 +64,8 @@ def _act(account: Account, session: Obj, request: Request) -> Response:
                 return go(request.path)
             if error := collection.collect(account, invoice, counts=False, on_session=True):
                 return _unpaid(account, session, invoice, error)
+        else:
+            raise invalid("The portal has no such button.")
     except StripeError as error:
         return _show(account, session, status=error.status, error=error.message)
     return go(f"{request.path}?done={does}")
@@ -73,14 +75,16 @@ def _own(account: Account, kind: str, id: str, session: Obj) -> Obj:
     """The customer's own subscription or invoice. Raises 404 for somebody else's, as for one that never was."""
     found = account.find(kind, id)
     if found["customer"] != session["customer"]:
-        return account.find(kind, "")
+        raise missing(kind, id)
     return found
 
 
 def _unpaid(account: Account, session: Obj, invoice: Obj, error: StripeError) -> Response:
-    """A challenge can be answered on the invoice's page, where another card can be used too."""
-    if error.code == NEEDS_CHALLENGE:
-        return go(invoice["hosted_invoice_url"])
+    """A decline is shown; a question by the bank has a page of its own."""
+    payment = invoices.payment_of(account, invoice)
+    if error.code == NEEDS_CHALLENGE and payment:
+        intent = account.objects[payment["payment"]["payment_intent"]]
+        return go(intent["next_action"]["redirect_to_url"]["url"])
     return _show(account, session, status=error.status, error=error.message)
 
 
@@ -94,7 +98,7 @@ def _card(account: Account, session: Obj, request: Request, *, alone: bool) -> R
     if problem := missing_card(form):
         return _card_form(account, session, form | {"error": problem}, alone=alone, status=400)
     try:
-        change_card(account, customer, form["card"], challenge=ANSWERS.get(does))
+        change_card(account, session, form["card"], challenge=ANSWERS.get(does))
     except StripeError as error:
         if error.code == NEEDS_CHALLENGE:
             return ask(form, None)
@@ -134,16 +138,26 @@ def _back(session: Obj) -> Obj | None:
     return {"url": url, "text": "Go back"} if url else None
 
 
-def change_card(account: Account, customer: Obj, number: str, *, challenge: str | None = None) -> Obj:
+def change_card(account: Account, session: Obj, card: str, *, challenge: str | None = None) -> Obj:
     """
-    Save a card with a customer and make it the default, as Stripe's portal does: in the customer's invoice settings
-    only, whatever its subscriptions say. Returns the payment method. Raises 402 for a card that cannot be saved,
-    and ``authentication_required`` while the bank's question has no answer (``challenge``: "pass" or "fail").
+    Save a card with the session's customer and make it the default, as Stripe's portal does: in the customer's
+    invoice settings only, whatever its subscriptions say. Returns the payment method. Raises 402 for a card that
+    cannot be saved, and ``authentication_required`` while the bank's question has no answer (``challenge``: "pass"
+    or "fail").
     """
-    intent = account.keep(shapes.setup_intent(account, customer=customer["id"]))
-    tell(account, "setup_intent.created", intent)
-    method = methods.new_card(account, number, email=customer["email"], name=customer["name"])
-    if methods.save(account, intent, method, customer=customer["id"], challenge=challenge) != "succeeded":
+    customer = account.objects[session["customer"]]
+    number = cards.number(card)
+    hidden = account.secret(session["id"])
+    if hidden.get("tried") != number:
+        intent = account.keep(shapes.setup_intent(account, customer=customer["id"]))
+        tell(account, "setup_intent.created", intent)
+        method = methods.new_card(account, number, email=customer["email"], name=customer["name"])
+        hidden |= {"tried": number, "intent": intent["id"], "method": method["id"]}
+    intent, method = account.objects[hidden["intent"]], account.objects[hidden["method"]]
+    status = methods.save(account, intent, method, customer=customer["id"], challenge=challenge)
+    if status != "requires_action":
+        del hidden["tried"]  # only an unanswered question is asked again with the same intent
+    if status != "succeeded":
         raise setup_failure(intent)
     settings = {**customer["invoice_settings"], "default_payment_method": method["id"]}
     tell_updated(account, "customer.updated", customer, change(customer, invoice_settings=settings))

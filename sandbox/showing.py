@@ -58,10 +58,8 @@ def moment(at: int | None) -> str:
     return f"{day(at)}, {datetime.fromtimestamp(at, UTC):%H:%M}" if at is not None else ""
 
 
-def day(at: int | None) -> str:
-    """``24 Nov 2026`` (UTC); nothing for no moment."""
-    if at is None:
-        return ""
+def day(at: int) -> str:
+    """``24 Nov 2026`` (UTC)."""
     when = datetime.fromtimestamp(at, UTC)
     return f"{when.day} {when:%b %Y}"
 

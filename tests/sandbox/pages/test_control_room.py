@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from sandbox import webhooks
 from sandbox.server import Sandbox
 from tests.sandbox.conftest import Checked
 from tests.sandbox.pages.browser import Browser
@@ -95,3 +96,13 @@ def test_events_are_shown_with_what_became_of_their_webhooks(
     assert "delivered built-in listener" in page
     assert "pending http://127.0.0.1:9/hook" in page
     assert "1 still to be delivered" in page
+
+
+def test_a_webhook_that_failed_says_why_and_when_it_is_tried_again(
+    a_gift: Any, sandbox: Checked, browser: Browser
+) -> None:
+    a_gift()
+    sandbox.pay(sandbox.account.all("checkout.session")[0]["id"])
+    row = sandbox.account.deliveries[0]
+    webhooks.failed(sandbox.account, row, status=500, error=None)
+    assert "pending built-in listener, answered 500; next try 24 Nov 2026, 09:01" in browser.visit("/")

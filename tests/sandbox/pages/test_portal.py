@@ -124,6 +124,41 @@ def test_a_failed_payment_is_shown_and_paid_with_a_new_card(
     assert answer.status_code == 303
 
 
+def test_the_bank_may_have_a_question_about_a_failed_payment(
+    sandbox: Checked, browser: Browser, stripe_api: Any, grace: Any, past_due: Any, the_portal: Any
+) -> None:
+    method = stripe_api("payment_methods", type="card", card={"number": "4000002760003184"})
+    stripe_api(f"payment_methods/{method['id']}/attach", customer=grace)
+    subscription = sandbox.account.all("subscription")[0]
+    stripe_api(f"subscriptions/{subscription['id']}", default_payment_method=method["id"])
+    browser.visit(the_portal())
+    browser.press("Pay now")
+    assert ("h1", "Confirmed") in browser.press("Complete").headings
+    assert past_due["status"] == "paid"
+    assert "paid" in browser.follow("See the invoice")
+
+
+def test_a_button_that_the_portal_does_not_have_does_nothing(browser: Browser, the_portal: Any) -> None:
+    browser.visit(the_portal())
+    assert browser.client.post(browser.url, data={"do": "everything"}).status_code == 400
+
+
+def test_a_refused_card_can_be_tried_again(sandbox: Checked, browser: Browser, the_portal: Any) -> None:
+    browser.visit(the_portal())
+    browser.follow("Change the card")
+    for _ in range(2):
+        browser.press("Save the card", card="4000002500003155")
+        page = browser.press("Fail")
+        assert page.alerts == ["We could not authenticate your payment method."]
+    browser.press("Save the card", card="4000002500003155")
+    assert browser.press("Complete").alerts == ["Your card was changed."]
+    assert [each["status"] for each in sandbox.account.all("setup_intent")] == [
+        "succeeded",
+        "requires_payment_method",
+        "requires_payment_method",
+    ]
+
+
 def test_the_portal_touches_nobody_elses_subscription(
     sandbox: Checked, browser: Browser, a_plan: Any, the_portal: Any
 ) -> None:
