@@ -39,13 +39,17 @@ def open_dispute(account: Account, charge: Obj, *, reason: str, inquiry: bool = 
     if charge["disputed"]:
         raise invalid(f"Charge {charge['id']} is disputed already.", param="charge")
     card = charge["payment_method_details"].get("card")
-    details: Obj = {"type": charge["payment_method_details"]["type"]}
-    if card:
-        details["card"] = {
+    if card is None:
+        raise invalid("The sandbox has disputes about card payments only.", param="charge")
+    details: Obj = {
+        "card": {
             "brand": card["brand"],
             "case_type": "inquiry" if inquiry else "chargeback",
+            "network": card["network"],
             "network_reason_code": "10.4" if reason == "fraudulent" else "13.1",
-        }
+        },
+        "type": "card",
+    }
     dispute: Obj = {
         "id": account.new_id("dispute"),
         "object": "dispute",
@@ -62,6 +66,7 @@ def open_dispute(account: Account, charge: Obj, *, reason: str, inquiry: bool = 
             "has_evidence": False,
             "past_due": False,
             "submission_count": 0,
+            "submission_method": "not_submitted",
         },
         "is_charge_refundable": inquiry,
         "livemode": False,
@@ -181,6 +186,7 @@ def update(account: Account, given: Obj, id: str) -> Obj:
         values["evidence_details"] = dispute["evidence_details"] | {
             "has_evidence": True,
             "submission_count": count,
+            "submission_method": "manual" if count else "not_submitted",
         }
     if submitted:
         inquiry = dispute["status"].startswith("warning_")

@@ -418,7 +418,7 @@ def refund(account: Account, charge: Obj, *, amount: int, reason: str | None) ->
         "currency": charge["currency"],
         "customer": charge["customer"],
         "customer_account": None,
-        "destination_details": {"type": type, type: card if type == "card" else {}},
+        "destination_details": {"type": type, "card": card} if type == "card" else {"type": type},
         "metadata": {},
         "payment_intent": charge["payment_intent"],
         "payment_method": charge["payment_method"],
