@@ -325,7 +325,7 @@ def _campaign(slug: str) -> Campaign:
 
 
 def _language(request: HttpRequest, *preferred: str) -> str:
-    """The page's language: what the address asks for, else the first preferred one that we speak, else the browser's."""
+    """What the address asks for, else the first preferred language that we speak, else the browser's."""
     spoken = dict(settings.LANGUAGES)
     for locale in (request.GET.get("lang", ""), *preferred):
         for name in (locale.lower(), locale.lower().partition("-")[0]):

@@ -178,7 +178,9 @@ def _load_tier(slug: str, name: str, position: int, thresholds: dict[str, int]) 
     tier.full_clean()
     tier.save()
     for currency, minimum in thresholds.items():
-        threshold = tier.thresholds.filter(currency=currency).first() or TierThreshold(tier=tier, currency=currency)
+        threshold = tier.thresholds.filter(currency=currency).first() or TierThreshold(
+            tier=tier, currency=currency
+        )
         threshold.minimum_annual_minor = minimum
         threshold.full_clean()
         threshold.save()

@@ -32,7 +32,9 @@ class Command(BaseCommand):
         rows = [("", *_COLUMNS), *(self._row(currency, entry) for currency, entry in books.items())]
         widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
         for row in rows:
-            self.stdout.write("  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+            self.stdout.write(
+                "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
+            )
 
     def _row(self, currency: str, entry: dict[str, Any]) -> tuple[str, ...]:
         def counted(name: str) -> str:

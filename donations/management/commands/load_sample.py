@@ -15,16 +15,22 @@ from members import clock
 class Command(BaseCommand):
     """Makes the sample campaigns and tiers, and a sample member of staff if asked to; run it as often as you like."""
 
-    help = "Make the sample campaigns and membership tiers; with --staff also an admin user to try things out."
+    help = (
+        "Make the sample campaigns and membership tiers; with --staff also an admin user to try things out."
+    )
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--staff", action="store_true", help="also make the user `admin` (only with DEV_PAGES)")
+        parser.add_argument(
+            "--staff", action="store_true", help="also make the user `admin` (only with DEV_PAGES)"
+        )
         parser.add_argument("--password", default="", help="the password of `admin`; needed with --staff")
 
     def handle(self, *args: Any, **options: Any) -> None:
         if options["staff"]:
             if not settings.DEV_PAGES:
-                raise CommandError("A sample user in production would be an open door. Use createsuperuser there.")
+                raise CommandError(
+                    "A sample user in production would be an open door. Use createsuperuser there."
+                )
             if not options["password"]:
                 raise CommandError("Say --password as well.")
         for campaign in samples.load(now=clock.now()):
