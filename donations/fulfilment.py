@@ -44,6 +44,7 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
             return  # the address is still on its way, with the checkout's own event
     else:
         member = contribution.member
+        _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
     if contribution.is_recurring:
@@ -103,6 +104,13 @@ def _welcome_member(contribution: Contribution) -> Member | None:
             member=member
         )
     return member
+
+
+def _remember_earlier_start(contribution: Contribution, member: Member, new: list[Payment]) -> None:
+    """A first payment may be told after a later one; the reader joined with the first."""
+    first = new[0].paid_at if new else None
+    if first and first < member.joined_at:
+        members.get_or_join(email=member.email, locale=contribution.locale, now=first)
 
 
 def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *, now: datetime) -> None:

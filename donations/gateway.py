@@ -252,6 +252,8 @@ def check_signature(*, body: bytes, header: str, secrets: list[str], now: dateti
     lets any time in the future pass. Raises InvalidSignature; UnicodeDecodeError (a ValueError) for a body
     that is not UTF-8, before any signature can be compared.
     """
+    if not header.isascii():
+        raise InvalidSignature("not a signature")  # comparing it would raise TypeError
     stamp = next((part[2:] for part in header.split(",") if part.startswith("t=")), "")
     if not (stamp.isascii() and stamp.isdigit() and len(stamp) <= 12):
         raise InvalidSignature("no timestamp")

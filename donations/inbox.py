@@ -79,7 +79,7 @@ def envelope_of(event: dict[str, Any]) -> Envelope:
         and event_id.isprintable()
     ):
         raise Unreadable("without an id")
-    if not (isinstance(kind, str) and 1 <= len(kind) <= 120) or not isinstance(livemode, bool):
+    if not (isinstance(kind, str) and 1 <= len(kind) <= 120 and kind.isascii() and kind.isprintable()) or not isinstance(livemode, bool):
         raise Unreadable("without a type or mode")
     if not isinstance(created, int) or isinstance(created, bool):
         raise Unreadable("without a time")
@@ -88,7 +88,10 @@ def envelope_of(event: dict[str, Any]) -> Envelope:
     except (OverflowError, OSError, ValueError) as error:
         raise Unreadable("with a time that is none") from error
     version = event.get("api_version")
-    return Envelope(event_id, kind, livemode, version[:40] if isinstance(version, str) else "", occurred_at)
+    version = version[:40] if isinstance(version, str) else ""
+    if not (version.isascii() and version.isprintable()):
+        raise Unreadable("with a version that is none")
+    return Envelope(event_id, kind, livemode, version, occurred_at)
 
 
 def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -180,14 +183,14 @@ def process(*, event_id: int, now: datetime) -> bool:
         payload = json.loads(event.payload)
         work = handlers.prepare(event.type, payload, now=now)
         with transaction.atomic():
-            fresh = StripeEvent.objects.select_for_update(of=("self",)).only("pk", "state").get(pk=event_id)
-            if fresh.state != State.RECEIVED:
-                return False
             if event.livemode != settings.STRIPE_LIVEMODE:
                 raise ledger.NotOurs("an event of the other mode, live or test")
             known = work(now) if work else ()
-            _finish(event, State.PROCESSED if work else State.IGNORED, now=now)
+            if not _finish(event, State.PROCESSED if work else State.IGNORED, now=now):
+                raise _DoneByOther  # our lease ran out and somebody else was quicker: undo it all
             _wake(known)
+    except _DoneByOther:
+        return False
     except ledger.Unmatched as parked:
         _finish(
             event, State.PARKED, now=now, waits_for=parked.waits_for, problem="waits for something unknown"
@@ -206,8 +209,13 @@ def process(*, event_id: int, now: datetime) -> bool:
     return True
 
 
-def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "", problem: str = "") -> None:
-    StripeEvent.objects.filter(pk=event.pk).update(
+class _DoneByOther(Exception):
+    """Another worker acted on the event while we did."""
+
+
+def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "", problem: str = "") -> bool:
+    """Take the step out of RECEIVED. False if somebody was here before."""
+    moved = StripeEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(
         state=state,
         processed_at=None if state in (State.PARKED, State.QUARANTINED) else now,
         leased_until=None,
@@ -216,6 +224,7 @@ def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "
         waits_for=waits_for,
         problem=problem[:200],
     )
+    return moved == 1
 
 
 def _try_again(event: StripeEvent, *, now: datetime, problem: str, is_ours: bool) -> None:

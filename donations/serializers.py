@@ -32,7 +32,7 @@ _MOST_TAGS = 12
 class SourceInput(StrictSerializer):
     """Where the gift came from, for the newsroom's numbers. A page's query string is dropped: it can name people."""
 
-    page_url = TextField(required=False, max_length=2000)
+    page_url = serializers.CharField(required=False, max_length=2000, allow_blank=True)
     component = TextField(required=False, max_length=64)
     campaign_tags = serializers.JSONField(required=False, help_text="Short texts, as a list or by name.")
     utm_source = TextField(required=False, max_length=100)
@@ -41,7 +41,14 @@ class SourceInput(StrictSerializer):
     utm_term = TextField(required=False, max_length=100)
     utm_content = TextField(required=False, max_length=100)
 
+    def to_internal_value(self, data: Any) -> Any:
+        if isinstance(data, dict) and not isinstance(data.get("page_url", ""), str):
+            raise serializers.ValidationError({"page_url": [serializers.ErrorDetail("Send a text.", "invalid")]})
+        return super().to_internal_value(data)
+
     def validate_page_url(self, value: str) -> str:
+        if not value.isprintable():
+            raise serializers.ValidationError("Send the page's address.", "invalid")
         try:
             parts = urlsplit(value)
         except ValueError as error:
@@ -51,10 +58,10 @@ class SourceInput(StrictSerializer):
         return f"{parts.scheme}://{parts.netloc}{parts.path}" if value else ""
 
     def validate_campaign_tags(self, value: Any) -> Any:
-        pairs = list(value.items()) if isinstance(value, dict) else [("-", item) for item in value or ()]
-        text = TextField(max_length=100)
-        if not isinstance(value, (dict, list)) or len(pairs) > _MOST_TAGS:
+        if not isinstance(value, (dict, list)) or len(value) > _MOST_TAGS:
             raise serializers.ValidationError(f"Send at most {_MOST_TAGS} short texts.", "invalid")
+        pairs = value.items() if isinstance(value, dict) else [("-", item) for item in value]
+        text = TextField(max_length=100)
         for name, item in pairs:
             text.run_validation(item)
             if not re.fullmatch(r"[\w.-]{1,40}", name):
@@ -67,10 +74,10 @@ class SourceInput(StrictSerializer):
 class ContributionInput(StrictSerializer):
     """`POST /api/v1/contributions/`: what a reader wants to give."""
 
-    campaign = serializers.CharField(help_text="The campaign's slug.")
+    campaign = serializers.CharField(trim_whitespace=False, help_text="The campaign's slug.")
     interval = WordField(words=[interval.value for interval in Interval])
     amount = IntegerField(help_text="The gift in minor units (cents), as a JSON integer.")
-    currency = serializers.CharField(help_text="Three capital letters, such as USD.")
+    currency = serializers.CharField(trim_whitespace=False, help_text="Three capital letters, such as USD.")
     email = AddressField(
         required=False, allow_blank=True, help_text="For the receipt; else Stripe's page asks for it."
     )

@@ -48,6 +48,8 @@ class CampaignDetail(APIView):
     @extend_schema(responses={200: serializers.CampaignOutput, 404: OpenApiResponse(description="not_found")})
     def get(self, request: Request, slug: str) -> HttpResponse:
         now = clock.now()
+        if len(slug) > 64:
+            raise queries.UnknownCampaign("There is no such campaign.")
         key = f"campaign:{slug}"
         body: bytes | None = cache.get(key)
         if body is None:
