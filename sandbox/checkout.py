@@ -82,6 +82,10 @@ def create(account: Account, given: Obj) -> Obj:
         change(session, client_secret=f"{session['id']}_secret_{account.new_id('request')[4:]}", url=None)
     if mode == "setup":
         session["payment_status"] = "no_payment_required"
+    known = account.objects[session["customer"]] if session["customer"] else {}
+    if known.get("email") or session["customer_email"]:
+        email = known.get("email") or session["customer_email"]
+        session["customer_details"] = shapes_billing.customer_details(email, known.get("name"))
     account.keep(
         session,
         line_items=items,
@@ -312,16 +316,7 @@ def _close(account: Account, session: Obj, email: str, name: str | None, *, paym
         status="complete",
         payment_status=payment_status,
         consent=consent,
-        customer_details={
-            "address": {**shapes.NO_ADDRESS, "country": "US"},
-            "business_name": None,
-            "email": email,
-            "individual_name": None,
-            "name": name,
-            "phone": None,
-            "tax_exempt": "none",
-            "tax_ids": [],
-        },
+        customer_details=shapes_billing.customer_details(email, name, country="US"),
         collected_information={"business_name": None, "individual_name": None, "shipping_details": None},
         url=None,
     )

@@ -16,10 +16,20 @@ from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
-from sandbox import agenda, balance, checkout, collection, disputes, methods, payments, refunds, webhooks
+from sandbox import (
+    agenda,
+    balance,
+    checkout,
+    collection,
+    disputes,
+    events,
+    methods,
+    payments,
+    refunds,
+    webhooks,
+)
 from sandbox.account import Account, Obj, change, copied
 from sandbox.errors import StripeError, invalid
-from sandbox.events import tell
 from sandbox.faults import Faults
 from sandbox.periods import period_start
 
@@ -98,7 +108,7 @@ class Controls:
             method = methods.new_card(self.account, card, email=owner["email"], name=owner["name"])
             methods.attach(self.account, method, owner["id"])
             previous = change(subscription, default_payment_method=method["id"])
-            tell(self.account, "customer.subscription.updated", subscription, previous)
+            events.tell(self.account, "customer.subscription.updated", subscription, previous)
             return self._done(subscription)
 
     def pay_invoice(self, invoice_id: str, card: str, three_d_secure: str | None = None) -> Obj:
@@ -136,18 +146,23 @@ class Controls:
         """Move the clock forward by this much, playing what is due in between. Returns the clock."""
         with self.account.lock:
             agenda.move(self.account, self.account.system_time() + self.account.offset + by.total_seconds())
+            events.forget(self.account)
             return self.clock()
 
     def set_clock(self, to: datetime) -> Obj:
         """Move the clock forward to an aware moment. Raises 400 if that has passed. Returns the clock."""
         with self.account.lock:
             agenda.move(self.account, to.timestamp())
+            events.forget(self.account)
             return self.clock()
 
     # The post
 
-    def webhooks(self, mode: str, seed: int | None = None) -> Obj:
-        """Deliver webhooks normally, shuffled, twice, later (hold) or never (drop)."""
+    def deliver(self, mode: str, seed: int | None = None) -> Obj:
+        """
+        Deliver webhooks "normal", "shuffle"d (drawn by ``seed``), "duplicate"d, later ("hold") or never
+        ("drop").
+        """
         self.listening.set_mode(mode, seed)
         return {"mode": mode}
 
@@ -272,7 +287,7 @@ CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call]
         "webhooks",
         {"mode": TEXT, "seed": (int,)},
         ("mode",),
-        lambda controls, mode, seed=None: controls.webhooks(mode, seed),
+        lambda controls, mode, seed=None: controls.deliver(mode, seed),
     ),
     (
         "POST",
@@ -316,7 +331,14 @@ def _read(request: Request, known: dict[str, tuple[type, ...]], needed: tuple[st
 
 
 def respond(controls: Controls, request: Request) -> Response:
-    """The answer to a request under ``/_sandbox/``; refusals and declines have Stripe's error body."""
+    """
+    The answer to a request under ``/_sandbox/``; refusals and declines have Stripe's error body. A page of
+    another origin, which some reader's browser happens to show, may not use the powers (403).
+    """
+    origin = request.headers.get("Origin")
+    ours = (None, request.host_url.rstrip("/"), controls.account.public_url)
+    if request.method != "GET" and origin not in ours:
+        return _json(invalid("Pages of another origin may not do this.").body(), 403)
     try:
         number, ids = ROUTES.bind("sandbox").match(request.path, request.method)
     except HTTPException as problem:

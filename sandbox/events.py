@@ -52,6 +52,16 @@ def _recent(account: Account) -> list[Obj]:
     return [event for event in account.all("event") if event["created"] >= oldest]
 
 
+def forget(account: Account) -> None:
+    """Let go of events that nobody can fetch any more and no endpoint waits for."""
+    oldest = account.now() - KEPT_FOR
+    kept = account.kinds.get("event", {})
+    for id in [
+        id for id, event in kept.items() if event["created"] < oldest and not event["pending_webhooks"]
+    ]:
+        del kept[id], account.objects[id]
+
+
 @get(
     "/v1/events",
     {**PAGE, "type": Text(), "types": Many(Text(), 20), "created": CREATED, "delivery_success": Flag()},

@@ -13,7 +13,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterable
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -24,7 +24,6 @@ from werkzeug.wrappers import Request, Response
 
 from sandbox import (
     agenda,
-    balance,
     control,
     courier,
     idempotency,
@@ -50,9 +49,11 @@ URLS = Map(
 PAGES = ("/c/pay/", "/p/session/", "/static/", "/3ds/", "/i/", "/r/", "/receipts/")
 
 
-class Sandbox:
+class Sandbox(control.Controls):
     """
-    An offline Stripe: a WSGI application with one fresh account, and the same powers as methods for tests.
+    An offline Stripe: a WSGI application with one fresh account. What a script can do over ``/_sandbox/`` are
+    methods here (see ``control.Controls``): pay, expire, advance, set_clock, settle, refund, dispute, books
+    and more.
 
     Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names
     the currencies that the account has bank accounts for (all, if empty); money in others is converted into
@@ -70,15 +71,19 @@ class Sandbox:
         state: Path | None = None,
         system_time: Callable[[], float] = time.time,
     ) -> None:
-        self.account = Account(system_time=system_time, settle_in=settle_in)
+        account = Account(system_time=system_time, settle_in=settle_in)
+        listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
+        super().__init__(account, listening, Faults())
         self.public_url = public_url
         if public_url:
-            self.account.public_url = public_url
-        self.listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
-        self.keeper = idempotency.Keeper(self.account)
-        self.faults = Faults()
-        self.controls = control.Controls(self.account, self.listening, self.faults)
-        self.archive = persist.Archive(self.account, state) if state else None
+            account.public_url = public_url
+        self.keeper = idempotency.Keeper(account)
+        self.archive = persist.Archive(account, state) if state else None
+
+    @property
+    def controls(self) -> control.Controls:
+        """The powers alone, for whoever needs no more."""
+        return self
 
     # HTTP
 
@@ -94,7 +99,7 @@ class Sandbox:
         if request.path.startswith("/_sandbox/") and not (
             request.path == "/_sandbox/" and request.method == "GET"
         ):
-            return control.respond(self.controls, request)
+            return control.respond(self, request)
         return pages.handle(self, request)
 
     def _api(self, request: Request) -> Response:
@@ -160,28 +165,7 @@ class Sandbox:
                     self.account.changes += 1
                 self.account.request = (None, None)
 
-    # What tests do without HTTP
-
-    def pay(self, session_id: str, **how: Any) -> Obj:
-        """See ``checkout.pay``: card, email, name, method and three_d_secure."""
-        return self.controls.pay(session_id, **how)
-
-    def expire(self, session_id: str) -> Obj:
-        """Close an open session unpaid, as its deadline would."""
-        return self.controls.expire(session_id)
-
-    def advance(self, by: timedelta) -> Obj:
-        """Move the clock forward; all that is due in between happens at its own moment."""
-        return self.controls.advance(by)
-
-    def set_clock(self, to: datetime) -> Obj:
-        """Move the clock forward to an aware moment."""
-        return self.controls.set_clock(to)
-
-    def books(self) -> Obj:
-        """See ``balance.books``."""
-        with self.account.lock:
-            return balance.books(self.account)
+    # What only tests need
 
     def take_webhooks(self) -> list[webhooks.Webhook]:
         """The webhooks that the built-in listener is owed, signed now; each is handed out once."""

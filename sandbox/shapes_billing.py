@@ -5,6 +5,7 @@ New Stripe objects of Checkout, subscriptions, invoices and the portal, with eve
 from __future__ import annotations
 
 from sandbox.account import Account, Obj
+from sandbox.shapes import NO_ADDRESS
 from sandbox.wire import listed
 
 NO_TAX: Obj = {"disabled_reason": None, "enabled": False, "liability": None}
@@ -88,6 +89,20 @@ def session(account: Account, *, mode: str, expires_at: int) -> Obj:
         "ui_mode": "hosted_page",
         "url": f"{account.public_url}/c/pay/{id}",
         "wallet_options": None,
+    }
+
+
+def customer_details(email: str | None, name: str | None = None, *, country: str | None = None) -> Obj:
+    """What a session knows of its reader; the address is filled in on the page (here only its country)."""
+    return {
+        "address": {**NO_ADDRESS, "country": country} if country else None,
+        "business_name": None,
+        "email": email,
+        "individual_name": None,
+        "name": name,
+        "phone": None,
+        "tax_exempt": "none",
+        "tax_ids": [] if country else None,
     }
 
 

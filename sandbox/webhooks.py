@@ -27,6 +27,9 @@ GAPS = (60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600
 GIVEN_UP_AFTER = 3 * DAY
 """No try is planned later than this many seconds after the event."""
 
+REMEMBERED = 2000
+"""How many deliveries are listed before the oldest that are over are let go."""
+
 MODES = ("normal", "shuffle", "duplicate", "hold", "drop")
 LISTENER = "listener"
 """The built-in endpoint, from the command line or the test, that hears everything."""
@@ -96,6 +99,9 @@ def enqueue(account: Account, event: Obj) -> None:
             }
         )
     event["pending_webhooks"] = len(targets)
+    if len(account.deliveries) > REMEMBERED:
+        over = [row for row in account.deliveries if row["status"] != "pending"][-REMEMBERED // 2 :]
+        account.deliveries = over + [row for row in account.deliveries if row["status"] == "pending"]
 
 
 def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]) -> list[Obj]:

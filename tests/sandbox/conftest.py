@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -23,13 +24,15 @@ from tests.stripe_contract import check_answer, check_request
 stripe.enable_telemetry = False
 
 KEY = "sk_test_sandbox"
+START = datetime(2027, 1, 1, 12, tzinfo=UTC).timestamp()
+"""When every test begins. The system's time stands still here: only the sandbox's own clock moves."""
 
 
 class Checked(Sandbox):
     """A sandbox that writes down whatever it hears or says that Stripe would not."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__(**settings)
+        super().__init__(**{"system_time": lambda: START, **settings})
         self.problems: list[str] = []
         self.calls: list[str] = []
 

@@ -316,7 +316,7 @@ def test_a_known_customer_is_not_asked_for_an_address(client: stripe.StripeClien
 def test_trouble_on_demand_happens_before_anything_is_done(
     client: stripe.StripeClient, sandbox: Checked, kind: str, error: type[Exception]
 ) -> None:
-    sandbox.controls.fault("POST /v1/checkout/*", kind)
+    sandbox.fault("POST /v1/checkout/*", kind)
     with pytest.raises(error):
         once(client)
     assert client.v1.checkout.sessions.list().data == []
@@ -324,7 +324,7 @@ def test_trouble_on_demand_happens_before_anything_is_done(
 
 
 def test_a_lost_answer_is_found_again_under_its_key(client: stripe.StripeClient, sandbox: Checked) -> None:
-    sandbox.controls.fault("POST /v1/checkout/sessions", "lost_answer")
+    sandbox.fault("POST /v1/checkout/sessions", "lost_answer")
     with pytest.raises(stripe.APIConnectionError):
         client.v1.checkout.sessions.create(A_GIFT, {"idempotency_key": "gift-7"})
 
@@ -335,7 +335,7 @@ def test_a_lost_answer_is_found_again_under_its_key(client: stripe.StripeClient,
 
 def test_the_sdk_retries_by_itself_under_the_same_key(running: Running, sandbox: Checked) -> None:
     patient = stripe.StripeClient(KEY, base_addresses={"api": running.url}, max_network_retries=2)
-    sandbox.controls.fault("POST /v1/customers", "lost_answer")
+    sandbox.fault("POST /v1/customers", "lost_answer")
     patient.v1.customers.create({"email": "ada@example.org"})
     assert len(patient.v1.customers.list().data) == 1
 

@@ -217,7 +217,7 @@ def test_a_monthly_bank_debit_is_active_while_the_money_is_on_its_way(
     assert client.v1.invoices.retrieve(session["invoice"]).status == "open"
     sandbox.take_webhooks()
 
-    sandbox.controls.settle(client.v1.payment_intents.list().data[0].id)
+    sandbox.settle(client.v1.payment_intents.list().data[0].id)
 
     assert "invoice.paid" in sandbox.take_types()
     assert client.v1.invoices.retrieve(session["invoice"]).status == "paid"
@@ -236,7 +236,7 @@ def test_a_session_expires_and_can_be_recovered(client: stripe.StripeClient, san
         sandbox.pay(session.id)
     assert closed.value.status == 400
 
-    again = sandbox.controls.recover(session.id)
+    again = sandbox.recover(session.id)
     assert again["recovered_from"] == session.id
     assert sandbox.pay(again["id"])["payment_status"] == "paid"
 

@@ -214,7 +214,7 @@ def test_what_is_kept_in_a_file_is_there_after_a_restart(tmp_path: Path, running
     second = running.use(Sandbox(state=file))
 
     assert second.books() == first.books()
-    assert second.controls.clock()["offset_seconds"] == pytest.approx(3 * 3600, abs=1)
+    assert second.clock()["offset_seconds"] == pytest.approx(3 * 3600, abs=1)
     assert client.v1.subscriptions.retrieve(subscription).status == "active"
     assert second.pay(open_session.id)["payment_status"] == "paid"
     second.advance(timedelta(days=32))

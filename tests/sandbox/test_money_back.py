@@ -209,16 +209,16 @@ def test_an_inquiry_can_be_closed_by_a_refund_or_by_itself(
     sandbox.pay(once(client).id, card="4000000000001976")
     inquiry = client.v1.disputes.list().data[0]
     client.v1.refunds.create({"charge": inquiry.charge})
-    assert sandbox.controls.close_dispute(inquiry.id, "won")["status"] == "warning_closed"
+    assert sandbox.close_dispute(inquiry.id, "won")["status"] == "warning_closed"
 
 
 def test_a_script_can_dispute_any_gift_and_decide_it(client: stripe.StripeClient, sandbox: Checked) -> None:
     charge = paid_charge(client, sandbox)
-    dispute = sandbox.controls.dispute(charge, "duplicate")
+    dispute = sandbox.dispute(charge, "duplicate")
     assert dispute["status"] == "needs_response"
     with pytest.raises(StripeError):
-        sandbox.controls.dispute(charge)
-    assert sandbox.controls.close_dispute(dispute["id"], "won")["status"] == "won"
+        sandbox.dispute(charge)
+    assert sandbox.close_dispute(dispute["id"], "won")["status"] == "won"
 
 
 def test_a_bank_may_warn_of_fraud_before_anybody_disputes(

@@ -114,7 +114,7 @@ def test_a_renewal_that_fails_is_tried_again_and_then_ends_the_subscription(
 ) -> None:
     start_on(sandbox, 2027, 3, 10)
     id = subscribe(client, sandbox)
-    sandbox.controls.change_card(id, FAILS_LATER)
+    sandbox.change_card(id, FAILS_LATER)
     sandbox.take_webhooks()
 
     sandbox.advance(timedelta(days=31) + WITHIN_THE_HOUR)
@@ -149,11 +149,11 @@ def test_a_renewal_that_fails_is_tried_again_and_then_ends_the_subscription(
 
 def test_a_new_card_lets_the_next_retry_succeed(client: stripe.StripeClient, sandbox: Checked) -> None:
     id = subscribe(client, sandbox)
-    sandbox.controls.change_card(id, FAILS_LATER)
+    sandbox.change_card(id, FAILS_LATER)
     sandbox.advance(timedelta(days=32))
     assert client.v1.subscriptions.retrieve(id).status == "past_due"
 
-    sandbox.controls.change_card(id, "5555555555554444")
+    sandbox.change_card(id, "5555555555554444")
     sandbox.advance(timedelta(days=3))
 
     assert client.v1.subscriptions.retrieve(id).status == "active"
@@ -162,7 +162,7 @@ def test_a_new_card_lets_the_next_retry_succeed(client: stripe.StripeClient, san
 
 def test_an_overdue_invoice_can_be_paid_by_the_program(client: stripe.StripeClient, sandbox: Checked) -> None:
     id = subscribe(client, sandbox)
-    sandbox.controls.change_card(id, FAILS_LATER)
+    sandbox.change_card(id, FAILS_LATER)
     sandbox.advance(timedelta(days=32))
     overdue = client.v1.subscriptions.retrieve(id).latest_invoice
     with pytest.raises(stripe.CardError):
@@ -182,7 +182,7 @@ def test_a_renewal_that_needs_a_challenge_waits_for_the_reader(
     client: stripe.StripeClient, sandbox: Checked
 ) -> None:
     id = subscribe(client, sandbox)
-    sandbox.controls.change_card(id, "4000002760003184")
+    sandbox.change_card(id, "4000002760003184")
 
     sandbox.advance(timedelta(days=32))
 
@@ -194,8 +194,8 @@ def test_a_renewal_that_needs_a_challenge_waits_for_the_reader(
     )
     assert client.v1.subscriptions.retrieve(id).status == "past_due"
     with pytest.raises(StripeError):
-        sandbox.controls.pay_invoice(waiting["id"], "4000002760003184")
-    sandbox.controls.pay_invoice(waiting["id"], "4000002760003184", three_d_secure="pass")
+        sandbox.pay_invoice(waiting["id"], "4000002760003184")
+    sandbox.pay_invoice(waiting["id"], "4000002760003184", three_d_secure="pass")
     assert client.v1.subscriptions.retrieve(id).status == "active"
 
 
@@ -375,7 +375,7 @@ def test_a_pause_that_ends_only_with_a_payment_waits_for_one(
 ) -> None:
     id = subscribe(client, sandbox)
     client.v1.subscriptions.pause(id, {"bill_for": {"unused_time_from": {"type": "none"}}})
-    sandbox.controls.change_card(id, FAILS_LATER)
+    sandbox.change_card(id, FAILS_LATER)
 
     waiting = client.v1.subscriptions.resume(id, {"payment_behavior": "resume_on_payment_success"})
 
