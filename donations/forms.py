@@ -320,10 +320,10 @@ def idempotency_key(page_key: str, body: Mapping[str, Any]) -> str:
 
 def codes(errors: Mapping[str, Any]) -> dict[str, str]:
     """A serializer's errors as one code for each field."""
-    found = {}
+    found: dict[str, str] = {}
     for name, details in errors.items():
         first = details[0] if isinstance(details, list) and details else None
-        found[name] = first.code if isinstance(first, ErrorDetail) else "invalid"
+        found[name] = (first.code if isinstance(first, ErrorDetail) else None) or "invalid"
     return found
 
 

@@ -128,8 +128,8 @@ def _onward(
         thanks_page = reverse("support:thanks", args=[contribution.campaign.slug, contribution.public_id])
         return SeeOther(thanks_page)
     closes_at = contribution.checkout_expires_at
-    is_open = contribution.checkout_state == Contribution.CheckoutState.OPEN and contribution.checkout_url
-    if is_open and closes_at and clock.now() < closes_at:
+    is_closed = contribution.checkout_state == Contribution.CheckoutState.EXPIRED
+    if contribution.checkout_url and closes_at and clock.now() < closes_at and not is_closed:
         return SeeOther(contribution.checkout_url)
     return _draw(request, offer, filled.with_new_key(), notice=_too_late(), status=409)
 
@@ -252,6 +252,10 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             "again": _again(contribution, language),
             "is_waiting": found.status in _WAITING,
             "next_look": looks + 1 if looks < LOOKS else 0,
+            # The day of the next payment comes with an event of its own, a moment after the payment's.
+            "is_incomplete": found.status == Status.ACTIVE
+            and not found.next_payment_at
+            and looks < LOOKS // 2,
             # First every two seconds, for Stripe's word usually takes no longer; then less often.
             "pause": 2 if looks < LOOKS // 2 else 5,
         }

@@ -19,11 +19,13 @@ class Command(BaseCommand):
     help = "What came in, what was given back and what is left, per currency, since the beginning."
 
     def add_arguments(self, parser: CommandParser) -> None:
-        parser.add_argument("--json", action="store_true", help="for programs: minor units, nothing else")
+        parser.add_argument(
+            "--json", action="store_true", dest="as_json", help="for programs: minor units, nothing else"
+        )
 
     def handle(self, *args: Any, **options: Any) -> None:
         books = queries.get_books()
-        if options["json"]:
+        if options["as_json"]:
             self.stdout.write(json.dumps(books, indent=2, sort_keys=True))
             return
         if not books:
