@@ -105,7 +105,6 @@ class Charge:
     currency: str
     created_at: datetime
     balance_transaction: str
-    failure_code: str
     livemode: bool
 
 
@@ -262,8 +261,6 @@ def intent(data: Json) -> Intent:
 
 
 def charge(data: Json) -> Charge:
-    outcome = data.get("outcome") or {}
-    code = _text(data, "failure_code")
     return Charge(
         id=_need(data, "id", str),
         payment_intent=_id(data.get("payment_intent")),
@@ -274,7 +271,6 @@ def charge(data: Json) -> Charge:
         currency=_need(data, "currency", str).upper(),
         created_at=_moment(_need(data, "created", int)),
         balance_transaction=_id(data.get("balance_transaction")),
-        failure_code=(_text(outcome, "reason") or code) if code == "card_declined" else code,
         livemode=_need(data, "livemode", bool),
     )
 

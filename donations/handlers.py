@@ -137,7 +137,7 @@ def _invoice_failed(event: dict[str, Any]) -> Work:
     intent = gateway.get_invoice_intent(invoice.id) if invoice.subscription else None
 
     def work(now: datetime) -> Collection[str]:
-        contribution, payment = ledger.note_invoice_failed(invoice, intent)
+        contribution, payment = ledger.note_invoice_failed(invoice, intent, at=_at(event))
         fulfilment.follow_through(contribution, now=now)
         if payment.is_renewal:
             fulfilment.tell_of_failure(contribution, payment, now=now)

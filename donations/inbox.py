@@ -79,7 +79,9 @@ def envelope_of(event: dict[str, Any]) -> Envelope:
         and event_id.isprintable()
     ):
         raise Unreadable("without an id")
-    if not (isinstance(kind, str) and 1 <= len(kind) <= 120 and kind.isascii() and kind.isprintable()) or not isinstance(livemode, bool):
+    if not (
+        isinstance(kind, str) and 1 <= len(kind) <= 120 and kind.isascii() and kind.isprintable()
+    ) or not isinstance(livemode, bool):
         raise Unreadable("without a type or mode")
     if not isinstance(created, int) or isinstance(created, bool):
         raise Unreadable("without a time")

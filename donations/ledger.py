@@ -203,7 +203,7 @@ def note_intent(intent: facts.Intent, *, state: str, at: datetime) -> Contributi
     )
     if payment is not None and payment.stripe_invoice_id:
         # The invoice tells of recurring money; only the reason of a failure is news here.
-        _note_failure_code(payment, intent.failure_code)
+        _note_reason(payment, intent.failure_code, at=at)
         return contribution
     _must_match(contribution, intent.amount, intent.currency, intent.livemode)
     _note_single_payment(
@@ -236,11 +236,8 @@ def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
             state=states.get(charge.status, PaymentState.PROCESSING),
             amount=Money(charge.amount, charge.currency),
             at=at,
-            failure_code=charge.failure_code,
             charge=charge.id,
         )
-    elif failed:
-        _note_failure_code(payment, charge.failure_code)
     if not failed:
         if payment.stripe_charge_id != charge.id:
             payment.stripe_charge_id = charge.id
@@ -295,6 +292,7 @@ def _note_single_payment(
             created_at=at,
             paid_at=at if state == PaymentState.SUCCEEDED else None,
             failure_code=failure_code if state == PaymentState.FAILED else "",
+            failed_at=at if failure_code and state == PaymentState.FAILED else None,
             failure_is_final=is_final,
             stripe_charge_id=charge if charge and state != PaymentState.FAILED else None,
         )
@@ -304,24 +302,30 @@ def _note_single_payment(
     if at < payment.created_at:
         changes["created_at"] = at
     if state == PaymentState.SUCCEEDED:
-        changes |= {"state": state, "failure_code": "", "failure_is_final": False}
+        changes |= {"state": state, "failure_code": "", "failed_at": None, "failure_is_final": False}
         changes["paid_at"] = min(filter(None, [payment.paid_at, at]))
     elif payment.state != PaymentState.SUCCEEDED:
         if is_final or payment.failure_is_final:
             changes |= {"state": PaymentState.FAILED, "failure_is_final": True}
         elif PaymentState.PROCESSING in (state, payment.state):
             changes["state"] = PaymentState.PROCESSING
-        if failure_code:
-            changes["failure_code"] = failure_code
+        _note_reason(payment, failure_code, at=at)
     if charge and state != PaymentState.FAILED:
         changes["stripe_charge_id"] = charge
     _change(payment, changes)
     return payment
 
 
-def _note_failure_code(payment: Payment, code: str) -> None:
-    if code and payment.state != PaymentState.SUCCEEDED:
-        _change(payment, {"failure_code": code})
+def _note_reason(payment: Payment, code: str, *, at: datetime) -> None:
+    """
+    Why a payment failed; the latest reason counts.
+
+    Only PaymentIntents tell it: a charge says the same in other words, and one of two words must not win by chance.
+    """
+    if not code or payment.state == PaymentState.SUCCEEDED:
+        return
+    if payment.failed_at is None or (at, code) > (payment.failed_at, payment.failure_code):
+        _change(payment, {"failure_code": code, "failed_at": at})
 
 
 # --- Recurring payments -------------------------------------------------------------------------
@@ -368,6 +372,7 @@ def note_invoice_paid(invoice: facts.Invoice, *, at: datetime) -> Contribution:
         "period_start": invoice.period_start,
         "period_end": invoice.period_end,
         "failure_code": "",
+        "failed_at": None,
         "attempt_count": invoice.attempt_count,
         "next_attempt_at": None,
     }
@@ -375,7 +380,9 @@ def note_invoice_paid(invoice: facts.Invoice, *, at: datetime) -> Contribution:
     return contribution
 
 
-def note_invoice_failed(invoice: facts.Invoice, intent: facts.Intent | None) -> tuple[Contribution, Payment]:
+def note_invoice_failed(
+    invoice: facts.Invoice, intent: facts.Intent | None, *, at: datetime
+) -> tuple[Contribution, Payment]:
     """
     A payment of a recurring gift was refused; Stripe may try again. Never undoes one that arrived.
 
@@ -395,9 +402,10 @@ def note_invoice_failed(invoice: facts.Invoice, intent: facts.Intent | None) -> 
     }
     if intent is not None:
         wanted["stripe_payment_intent_id"] = intent.id
-        if intent.failure_code:
-            wanted["failure_code"] = intent.failure_code
-    return contribution, _upsert_invoice_payment(contribution, invoice, wanted)
+    payment = _upsert_invoice_payment(contribution, invoice, wanted)
+    if intent is not None:
+        _note_reason(payment, intent.failure_code, at=at)
+    return contribution, payment
 
 
 def note_invoice_upcoming(invoice: facts.Invoice) -> Contribution:

@@ -43,7 +43,9 @@ class SourceInput(StrictSerializer):
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and not isinstance(data.get("page_url", ""), str):
-            raise serializers.ValidationError({"page_url": [serializers.ErrorDetail("Send a text.", "invalid")]})
+            raise serializers.ValidationError(
+                {"page_url": [serializers.ErrorDetail("Send a text.", "invalid")]}
+            )
         return super().to_internal_value(data)
 
     def validate_page_url(self, value: str) -> str:

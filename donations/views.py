@@ -21,6 +21,7 @@ from rest_framework.response import Response
 from rest_framework.views import APIView
 
 from donations import gateway, inbox, queries, serializers, services
+from donations.errors import UnknownCampaign
 from members import clock, doorbell
 
 _log = structlog.get_logger(__name__)
@@ -49,7 +50,7 @@ class CampaignDetail(APIView):
     def get(self, request: Request, slug: str) -> HttpResponse:
         now = clock.now()
         if len(slug) > 64:
-            raise queries.UnknownCampaign("There is no such campaign.")
+            raise UnknownCampaign("There is no such campaign.")
         key = f"campaign:{slug}"
         body: bytes | None = cache.get(key)
         if body is None:

@@ -40,6 +40,7 @@ class Payment(models.Model):
     attempt_count = models.PositiveIntegerField(default=0)
     next_attempt_at = models.DateTimeField(null=True, blank=True)
     failure_code = models.CharField(max_length=100, blank=True)
+    failed_at = models.DateTimeField(null=True, blank=True, help_text="When Stripe last said why it failed.")
     failure_is_final = models.BooleanField(
         default=False,
         help_text="A declined card can be tried again on the same page; a debit that bounced cannot.",
