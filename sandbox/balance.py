@@ -84,7 +84,7 @@ def books(account: Account) -> Obj:
     """
     The whole account by upper-case currency, in minor units: succeeded charges, refunds that have not failed
     and disputes that hold money, each by the currency they were presented in; fees and net by the currency of
-    settlement; and the subscriptions that go on.
+    settlement; and the subscriptions that are active (not past due, not paused).
     """
     table: dict[str, Obj] = {}
 
@@ -118,7 +118,7 @@ def books(account: Account) -> Obj:
         of(movement["currency"])["fees"] += movement["fee"]
         of(movement["currency"])["net"] += movement["net"]
     for subscription in account.all("subscription"):
-        if subscription["status"] in ("active", "past_due", "trialing"):
+        if subscription["status"] == "active" and not subscription["pause_collection"]:
             of(subscription["currency"])["active_subscriptions"] += 1
     return dict(sorted(table.items()))
 

@@ -14,20 +14,28 @@ from django.test import Client
 
 from sandbox.server import Running, Sandbox
 from tests import factories
+from tests.checked import CheckedSandbox
 from tests.house import House
 
 
 @pytest.fixture(scope="session")
-def _running_sandbox() -> Iterator[Running]:
+def running_sandbox() -> Iterator[Running]:
     with Running(Sandbox()) as running:
         yield running
 
 
 @pytest.fixture
-def stripe_sandbox(_running_sandbox, settings) -> Sandbox:
-    """An offline Stripe with an empty account, to which the real SDK talks over HTTP."""
-    settings.STRIPE_API_BASE = _running_sandbox.url
-    return _running_sandbox.use(Sandbox())
+def stripe_sandbox(running_sandbox, settings) -> Iterator[CheckedSandbox]:
+    """
+    An offline Stripe with an empty account, to which the real SDK talks over HTTP.
+
+    Every request of ours, and every object and event that it answers with, is judged by the SDK's own shapes.
+    """
+    settings.STRIPE_API_BASE = running_sandbox.url
+    sandbox = CheckedSandbox()
+    running_sandbox.use(sandbox)
+    yield sandbox
+    assert not sandbox.problems, "\n".join(sandbox.problems)
 
 
 @pytest.fixture(autouse=True)
