@@ -26,6 +26,11 @@ class Status(StrEnum):
     REFUNDED = "refunded"
 
 
+def status_choices() -> list[tuple[str, str]]:
+    """Every status, for the API's description."""
+    return [(status.value, status.value) for status in Status]
+
+
 def derive(*, checkout: str, subscription: str | None, payments: Iterable[tuple[str, bool]]) -> Status:
     """
     The status of a contribution.
