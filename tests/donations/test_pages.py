@@ -548,7 +548,7 @@ def test_the_thank_you_page_speaks_the_readers_language_and_names_nobody(reader,
 
     assert Page(response.content.decode()).language == "ru"
     assert b"ada@" not in response.content
-    assert response.headers["Referrer-Policy"] == "no-referrer"
+    assert response.headers["Referrer-Policy"] == "same-origin"
     assert response.headers["Cache-Control"] == "no-store"
 
 
