@@ -45,9 +45,8 @@ def _is_loopback(host: str) -> bool:
         return host == "localhost"
 
 
-def main(argv: list[str] | None = None) -> int:
-    """Serve until interrupted or asked to end. Returns the exit status."""
-    given = arguments(sys.argv[1:] if argv is None else argv)
+def serve(given: argparse.Namespace, over: threading.Event) -> None:
+    """Serve until ``over`` is set, then write down what is left to write."""
     sandbox = Sandbox(
         given.webhook_secret,
         webhook_url=given.webhook_url,
@@ -55,13 +54,7 @@ def main(argv: list[str] | None = None) -> int:
         public_url=given.public_url,
         state=given.state,
     )
-    over = threading.Event()
-
-    def stop(number: int, frame: FrameType | None) -> None:
-        over.set()
-
-    for sign in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(sign, stop)
+    sandbox.account.listens = given.webhook_url is not None
     with Running(sandbox, host=given.host, port=given.port) as running:
         if sandbox.archive:
             sandbox.archive.start()
@@ -69,6 +62,19 @@ def main(argv: list[str] | None = None) -> int:
         over.wait()
     if sandbox.archive:
         sandbox.archive.stop()
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Serve until interrupted or asked to end. Returns the exit status."""
+    given = arguments(sys.argv[1:] if argv is None else argv)
+    over = threading.Event()
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        over.set()
+
+    for sign in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(sign, stop)
+    serve(given, over)
     return 0
 
 

@@ -11,9 +11,10 @@ from __future__ import annotations
 import heapq
 import json
 import secrets
-import string
 import threading
 import time
+from base64 import b64encode
+from collections import deque
 from collections.abc import Callable, Iterable
 from typing import Any
 
@@ -25,7 +26,8 @@ Obj = dict[str, Any]
 API_VERSION = "2026-10-28.endive"
 """The version that the sandbox speaks, in answers and in events."""
 
-_LETTERS = string.ascii_letters + string.digits
+DELIVERIES_REMEMBERED = 1000
+"""How many deliveries that are over are still listed."""
 
 PREFIXES = {
     "balance_transaction": "txn", "billing_portal.configuration": "bpc", "billing_portal.session": "bps",
@@ -52,6 +54,7 @@ class Account:
         self.system_time = system_time
         self.settle_in = tuple(settle_in)
         self.public_url = public_url
+        self.listens = True  # whether anybody hears the built-in webhook listener
         self.request: tuple[str | None, str | None] = (None, None)
         self.playing_at: int | None = None
         self.changes = 0
@@ -66,8 +69,14 @@ class Account:
         self.plans: list[tuple[int, int, str, str]] = []
         self.serial = 0
         self.answers: dict[str, Obj] = {}
-        self.deliveries: list[Obj] = []
+        self.waiting: dict[str, Obj] = {}  # deliveries of webhooks that are still owed, in order
+        self.over: deque[Obj] = deque(maxlen=DELIVERIES_REMEMBERED)  # and those that are not
         self.changes += 1
+
+    @property
+    def deliveries(self) -> list[Obj]:
+        """Deliveries of webhooks: the last ones that are over, then all that are still owed."""
+        return [*self.over, *self.waiting.values()]
 
     # The clock
 
@@ -87,7 +96,8 @@ class Account:
         length = (
             58 if kind == "checkout.session" else 14 if kind in ("customer", "product", "request") else 24
         )
-        return f"{PREFIXES[kind]}_{''.join(secrets.choice(_LETTERS) for _ in range(length))}"
+        letters = b64encode(secrets.token_bytes(2 * length)).translate(None, b"+/=")
+        return f"{PREFIXES[kind]}_{letters[:length].decode()}"
 
     def keep(self, obj: Obj, **hidden: Any) -> Obj:
         """Store a new object, with what Stripe knows about it but does not show, and return it."""

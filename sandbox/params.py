@@ -76,7 +76,7 @@ class Whole:
     least: int | None = None
 
     def read(self, value: Any, path: str) -> int:
-        if not isinstance(value, str) or not re.fullmatch(r"-?\d{1,30}", value):
+        if not isinstance(value, str) or not re.fullmatch(r"-?[0-9]{1,30}", value):
             raise invalid(f"Invalid integer: {value}", param=path, code="parameter_invalid_integer")
         number = int(value)
         if self.least is not None and number < self.least:
@@ -91,8 +91,8 @@ class Exact:
 
     def read(self, value: Any, path: str) -> Decimal:
         try:
-            number = Decimal(value)
-        except (InvalidOperation, TypeError):
+            number = Decimal(str(value))
+        except InvalidOperation:
             raise invalid(f"Invalid decimal: {value}", param=path) from None
         if not number.is_finite():
             raise invalid(f"Invalid decimal: {value}", param=path)

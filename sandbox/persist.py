@@ -7,6 +7,7 @@ from __future__ import annotations
 import json
 import os
 import threading
+import time
 from pathlib import Path
 
 from sandbox.account import Account
@@ -38,8 +39,11 @@ class Archive:
         self.save()
 
     def _run(self) -> None:
-        while not self._stopped.wait(PAUSE):
+        pause = PAUSE
+        while not self._stopped.wait(pause):
+            began = time.monotonic()
             self.save()
+            pause = max(PAUSE, 10 * (time.monotonic() - began))  # a large account is written less often
 
     def save(self) -> bool:
         """
@@ -58,7 +62,8 @@ class Archive:
                     "plans": account.plans,
                     "serial": account.serial,
                     "answers": account.answers,
-                    "deliveries": account.deliveries,
+                    "waiting": account.waiting,
+                    "over": list(account.over),
                 }
             )
         draft = self.path.with_suffix(f"{self.path.suffix}.new")
@@ -77,5 +82,6 @@ class Archive:
             account.plans = [(at, serial, action, id) for at, serial, action, id in kept["plans"]]
             account.serial = kept["serial"]
             account.answers = kept["answers"]
-            account.deliveries = kept["deliveries"]
+            account.waiting = kept["waiting"]
+            account.over.extend(kept["over"])
             self.written = account.changes

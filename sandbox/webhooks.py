@@ -27,9 +27,6 @@ GAPS = (60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600
 GIVEN_UP_AFTER = 3 * DAY
 """No try is planned later than this many seconds after the event."""
 
-REMEMBERED = 2000
-"""How many deliveries are listed before the oldest that are over are let go."""
-
 MODES = ("normal", "shuffle", "duplicate", "hold", "drop")
 LISTENER = "listener"
 """The built-in endpoint, from the command line or the test, that hears everything."""
@@ -80,28 +77,25 @@ def matches(type: str, wanted: str) -> bool:
 
 def enqueue(account: Account, event: Obj) -> None:
     """Owe this event to the built-in listener and to every enabled endpoint that asked for its type."""
-    targets = [LISTENER]
+    targets = [LISTENER] if account.listens else []
     for endpoint in account.kinds.get("webhook_endpoint", {}).values():
         wants = any(matches(event["type"], wanted) for wanted in endpoint["enabled_events"])
         if wants and endpoint["status"] == "enabled":
             targets.append(endpoint["id"])
     for target in targets:
-        account.deliveries.append(
-            {
-                "event": event["id"],
-                "type": event["type"],
-                "endpoint": target,
-                "status": "pending",
-                "tries": 0,
-                "due": event["created"],
-                "last_status": None,
-                "last_error": None,
-            }
-        )
+        id = f"{event['id']}:{target}"
+        account.waiting[id] = {
+            "id": id,
+            "event": event["id"],
+            "type": event["type"],
+            "endpoint": target,
+            "status": "pending",
+            "tries": 0,
+            "due": event["created"],
+            "last_status": None,
+            "last_error": None,
+        }
     event["pending_webhooks"] = len(targets)
-    if len(account.deliveries) > REMEMBERED:
-        over = [row for row in account.deliveries if row["status"] != "pending"][-REMEMBERED // 2 :]
-        account.deliveries = over + [row for row in account.deliveries if row["status"] == "pending"]
 
 
 def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]) -> list[Obj]:
@@ -112,12 +106,10 @@ def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]
     if listening.mode == "hold":
         return []
     now = account.now()
-    found = [
-        row for row in account.deliveries if row["status"] == "pending" and row["due"] <= now and wanted(row)
-    ]
+    found = [row for row in account.waiting.values() if row["due"] <= now and wanted(row)]
     if listening.mode == "drop":
         for row in found:
-            row |= {"status": "dropped"}
+            _end(account, row, "dropped")
         return []
     if listening.mode == "shuffle":
         listening.dice.shuffle(found)
@@ -142,10 +134,10 @@ def letter(account: Account, listening: Listening, row: Obj) -> Webhook:
 
 def arrived(account: Account, row: Obj, status: int | None = None) -> None:
     """Write down that a delivery was accepted."""
+    row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": None}
     if row["status"] == "pending":
         account.objects[row["event"]]["pending_webhooks"] -= 1
-    row |= {"status": "delivered", "tries": row["tries"] + 1, "last_status": status, "last_error": None}
-    account.changes += 1
+        _end(account, row, "delivered")
 
 
 def failed(account: Account, row: Obj, *, status: int | None, error: str | None) -> None:
@@ -155,7 +147,15 @@ def failed(account: Account, row: Obj, *, status: int | None, error: str | None)
     gap = GAPS[min(row["tries"], len(GAPS) - 1)]
     row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": error, "due": row["due"] + gap}
     if row["due"] > account.objects[row["event"]]["created"] + GIVEN_UP_AFTER:
-        row["status"] = "failed"
+        _end(account, row, "failed")
+    account.changes += 1
+
+
+def _end(account: Account, row: Obj, status: str) -> None:
+    """Owe this delivery no more."""
+    row["status"] = status
+    del account.waiting[row["id"]]
+    account.over.append(row)
     account.changes += 1
 
 
@@ -224,7 +224,7 @@ def delete_endpoint(account: Account, given: Obj, id: str) -> Obj:
     """Remove an endpoint; what was still owed to it is given up."""
     account.find("webhook_endpoint", id)
     del account.kinds["webhook_endpoint"][id], account.objects[id]
-    for row in account.deliveries:
-        if row["endpoint"] == id and row["status"] == "pending":
-            row["status"] = "failed"
+    for row in list(account.waiting.values()):
+        if row["endpoint"] == id:
+            _end(account, row, "failed")
     return {"id": id, "object": "webhook_endpoint", "deleted": True}

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import threading
 from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,7 @@ import pytest
 import requests
 import stripe
 
-from sandbox.__main__ import arguments
+from sandbox.__main__ import arguments, serve
 from sandbox.errors import StripeError
 from sandbox.server import Running, Sandbox
 from tests.sandbox.conftest import KEY, Checked
@@ -232,6 +233,19 @@ def test_it_listens_to_strangers_only_when_told_to(capsys: pytest.CaptureFixture
     assert arguments(["--host", "localhost"]).port == 12111
     with pytest.raises(SystemExit):
         arguments(["--host", "news.example.org"])
+
+
+def test_it_serves_until_told_to_stop_and_then_writes_its_state(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    over = threading.Event()
+    over.set()
+    state = tmp_path / "state.json"
+
+    serve(arguments(["--port", "0", "--settle-in", "usd, eur", "--state", str(state)]), over)
+
+    assert capsys.readouterr().out.startswith("Sandbox listening on http://127.0.0.1:")
+    assert state.exists()
 
 
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path) -> None:
