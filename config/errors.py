@@ -27,6 +27,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.UnknownCampaign: 404,
     donations.IdempotencyKeyReused: 409,
     donations.IdempotencyKeyInUse: 409,
+    donations.TooManyCheckouts: 429,
     donations.PaymentsRefused: 502,
     donations.PaymentsUnavailable: 503,
 }
@@ -47,7 +48,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         status = next(code for kind, code in HTTP_MEANING.items() if isinstance(exc, kind))
         fields = {name: [{"code": exc.code, "message": str(exc)}] for name in exc.fields}
         code = "invalid_request" if fields else exc.code
-        headers = {"Retry-After": RETRY_AFTER} if status == 503 else {}
+        wait = getattr(exc, "wait", None) or (RETRY_AFTER if status == 503 else None)
+        headers = {"Retry-After": str(wait)} if wait else {}
         return Response(body(code, str(exc), fields), status=status, headers=headers)
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()

@@ -118,10 +118,12 @@ else:
         f"-c statement_timeout={env.number('DATABASE_STATEMENT_TIMEOUT_MS', 30000)} "
         f"-c idle_in_transaction_session_timeout=60000"
     )
-    _database["CONN_MAX_AGE"] = 0  # the pool keeps connections open, and checks them
+    _database["CONN_MAX_AGE"] = 0  # the pool keeps connections open
+    _database["CONN_HEALTH_CHECKS"] = True  # and asks each whether it still lives before a request gets it
     _database["OPTIONS"] = {
         **_database.get("OPTIONS", {}),
         "options": _timeouts,
+        "server_side_binding": True,  # parameters travel beside the statement: a fifth less work for an event
         "pool": {
             "min_size": 1,
             "max_size": env.number("DATABASE_POOL_SIZE", 16, least=1),
@@ -130,7 +132,14 @@ else:
     }
 DATABASES: dict[str, Any] = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+_cache_url = env.optional("CACHE_URL")
+CACHES: dict[str, Any] = {
+    "default": (
+        {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _cache_url}
+        if _cache_url
+        else {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}
+    )
+}
 
 # --- Language and time --------------------------------------------------------------------------
 USE_TZ = True
@@ -220,6 +229,9 @@ STRIPE_STATEMENT_SUFFIX = env.optional("STRIPE_STATEMENT_SUFFIX")
 STRIPE_CHECKOUT_HOSTS = env.items(
     "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,billing.stripe.com,invoice.stripe.com"
 )
+# How many checkouts one network may begin in ten minutes; against card testing. 0: no limit.
+CHECKOUTS_PER_NETWORK = env.number("CHECKOUTS_PER_NETWORK", 0 if STRIPE_API_BASE else 30)
+TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
 STRIPE_FEE_RATES = env.text("STRIPE_FEE_RATES", "USD:2.9%+30,EUR:1.5%+25,GBP:1.5%+20,*:2.9%")
 if not STRIPE_SECRET_KEY.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
     raise ImproperlyConfigured("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_.")

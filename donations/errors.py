@@ -58,3 +58,13 @@ class PaymentsRefused(DonationError):
     """Stripe refused in a way that the reader cannot mend; somebody of the newsroom has to look."""
 
     code = "payments_refused"
+
+
+class TooManyCheckouts(DonationError):
+    """One network begins more gifts than readers do. `wait` is how many seconds to stay away."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait

@@ -20,12 +20,13 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import forms, fulfilment, links, queries, serializers, services
+from donations import forms, fulfilment, links, queries, serializers, services, velocity
 from donations.errors import (
     IdempotencyKeyInUse,
     InvalidWish,
     PaymentsRefused,
     PaymentsUnavailable,
+    TooManyCheckouts,
     UnknownCampaign,
     UnknownContribution,
 )
@@ -106,13 +107,17 @@ def _begin(request: HttpRequest, offer: forms.Offer, filled: forms.Filled) -> Ht
         faults = {**forms.codes(wanted.errors), **faults}
     if faults:
         return _draw(request, offer, filled, faults=faults, status=400)
+    now = clock.now()
     try:
+        velocity.note_checkout(request, now=now)
         contribution = services.start_contribution(
-            wish=wanted.wish(), idempotency_key=forms.idempotency_key(filled.page_key, body), now=clock.now()
+            wish=wanted.wish(), idempotency_key=forms.idempotency_key(filled.page_key, body), now=now
         )
     except InvalidWish as error:
         faults = dict.fromkeys(error.fields or ("form",), error.code)
         return _draw(request, offer, filled, faults=faults, status=400)
+    except TooManyCheckouts:
+        return _draw(request, offer, filled, notice=_unavailable(), status=429)
     except (PaymentsUnavailable, IdempotencyKeyInUse):
         return _draw(request, offer, filled, notice=_unavailable(), status=503)
     except PaymentsRefused:

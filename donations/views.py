@@ -20,7 +20,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from donations import gateway, inbox, queries, serializers, services
+from donations import gateway, inbox, queries, serializers, services, velocity
 from donations.errors import UnknownCampaign
 from members import clock, doorbell
 
@@ -75,6 +75,7 @@ class ContributionCreate(APIView):
         responses={
             201: serializers.ContributionOutput,
             400: OpenApiResponse(description="invalid_request and others: a field is missing or wrong"),
+            429: OpenApiResponse(description="too_many_requests: from one network; wait for Retry-After"),
             409: OpenApiResponse(description="idempotency_key_reused, idempotency_key_in_use"),
             502: OpenApiResponse(description="payments_refused: the newsroom has to look"),
             503: OpenApiResponse(
@@ -95,6 +96,7 @@ class ContributionCreate(APIView):
         key = _idempotency_key(request)
         wanted = serializers.ContributionInput(data=request.data)
         wanted.is_valid(raise_exception=True)
+        velocity.note_checkout(request._request, now=now)
         contribution = services.start_contribution(wish=wanted.wish(), idempotency_key=key, now=now)
         status = queries.get_status(contribution)
         return Response(serializers.begun(contribution, status), status=201)
