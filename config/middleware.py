@@ -1,4 +1,4 @@
-"""What every request passes: an id that follows it into logs and tasks, and headers that keep a browser safe."""
+"""What requests pass: an id that follows each into logs and tasks, headers that keep a browser safe, and what only pages need."""
 
 from __future__ import annotations
 
@@ -6,11 +6,17 @@ import re
 import time
 import uuid
 from collections.abc import Callable
+from functools import lru_cache
 
 import structlog
 from django.conf import settings
+from django.contrib.auth import middleware as auth
+from django.contrib.messages import middleware as messages
+from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
+from django.middleware import locale
+from django.utils import translation
 
 _log = structlog.get_logger("request")
 _REQUEST_ID = re.compile(r"[A-Za-z0-9-]{8,64}")
@@ -29,7 +35,7 @@ class RequestIdMiddleware:
         self.get_response = get_response
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
-        given = request.headers.get("X-Request-ID", "")
+        given = request.META.get("HTTP_X_REQUEST_ID", "")
         request_id = given if _REQUEST_ID.fullmatch(given) else uuid.uuid4().hex
         structlog.contextvars.clear_contextvars()
         structlog.contextvars.bind_contextvars(request_id=request_id)
@@ -65,7 +71,10 @@ class SecurityHeadersMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        response.headers.setdefault("Content-Security-Policy", _POLICY.format(checkout=_checkout_sources()))
+        response.headers.setdefault(
+            "Content-Security-Policy",
+            _policy(tuple(settings.STRIPE_CHECKOUT_HOSTS), settings.STRIPE_API_BASE),
+        )
         response.headers.setdefault(
             "Permissions-Policy", "camera=(), geolocation=(), microphone=(), payment=()"
         )
@@ -74,6 +83,50 @@ class SecurityHeadersMiddleware:
         return response
 
 
-def _checkout_sources() -> str:
-    sources = [f"https://{host}" for host in settings.STRIPE_CHECKOUT_HOSTS]
-    return " ".join([*sources, *([settings.STRIPE_API_BASE] if settings.STRIPE_API_BASE else [])])
+@lru_cache
+def _policy(checkout_hosts: tuple[str, ...], api_base: str | None) -> str:
+    sources = [f"https://{host}" for host in checkout_hosts]
+    return _POLICY.format(checkout=" ".join([*sources, *([api_base] if api_base else [])]))
+
+
+# --- What only pages need -------------------------------------------------------------------------
+# The API and the health checks know no sessions, no accounts and one language. Not asking for any keeps their
+# answers cacheable (no `Vary: Accept-Language`), and renewals of a whole month are told within an hour.
+
+
+class _ForPages:
+    """Lets requests of programs pass by."""
+
+    get_response: GetResponse
+    async_capable = False
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if is_for_programs(request):
+            return self.get_response(request)
+        response: HttpResponseBase = super().__call__(request)  # type: ignore[misc]  # Django's, which is mixed in
+        return response
+
+
+def is_for_programs(request: HttpRequest) -> bool:
+    """Whether a program asks rather than a browser that shows pages."""
+    return request.path_info.startswith(("/api/", "/health/"))
+
+
+class SessionMiddleware(_ForPages, sessions.SessionMiddleware):
+    """Django's, for pages."""
+
+
+class LocaleMiddleware(_ForPages, locale.LocaleMiddleware):
+    """Django's, for pages; programs are spoken to in English, whatever page this thread showed before."""
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        translation.deactivate()
+        return super().__call__(request)
+
+
+class AuthenticationMiddleware(_ForPages, auth.AuthenticationMiddleware):
+    """Django's, for pages."""
+
+
+class MessageMiddleware(_ForPages, messages.MessageMiddleware):
+    """Django's, for pages."""
