@@ -12,6 +12,7 @@ import threading
 from pathlib import Path
 from types import FrameType
 
+from sandbox import persist
 from sandbox.server import Running, Sandbox
 
 
@@ -74,7 +75,11 @@ def main(argv: list[str] | None = None) -> int:
 
     for sign in (signal.SIGINT, signal.SIGTERM):
         signal.signal(sign, stop)
-    serve(given, over)
+    try:
+        serve(given, over)
+    except (persist.Unreadable, OSError) as problem:
+        print(f"sandbox: {problem}", file=sys.stderr)
+        return 1
     return 0
 
 

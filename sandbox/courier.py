@@ -50,6 +50,10 @@ def send(url: str, letter: webhooks.Webhook) -> int:
         connection.close()
 
 
+FAREWELL = 2
+"""Seconds that a stopping courier gives the delivery at hand."""
+
+
 class Courier:
     """
     Looks for due deliveries and makes them, one after the other, never holding the account's lock meanwhile.
@@ -65,9 +69,9 @@ class Courier:
         self._thread.start()
 
     def stop(self) -> None:
-        """Finish the delivery at hand and end."""
+        """End, at most after a moment for the delivery at hand."""
         self._stopped.set()
-        self._thread.join()
+        self._thread.join(FAREWELL)
 
     def _run(self) -> None:
         while not self._stopped.wait(PAUSE):

@@ -10,10 +10,14 @@ import threading
 import time
 from pathlib import Path
 
-from sandbox.account import Account
+from sandbox.account import Account, Obj
 
 PAUSE = 0.2
 """Seconds between two looks at whether something changed."""
+
+
+class Unreadable(Exception):
+    """The file holds no account."""
 
 
 class Archive:
@@ -72,7 +76,13 @@ class Archive:
         return True
 
     def _restore(self) -> None:
-        kept = json.loads(self.path.read_text())
+        """Read the account from the file. Raises ``Unreadable`` if it was not written by ``save``."""
+        try:
+            self._fill(json.loads(self.path.read_text()))
+        except (ValueError, KeyError, TypeError) as problem:
+            raise Unreadable(f"{self.path} holds no account of the sandbox: move it away.") from problem
+
+    def _fill(self, kept: Obj) -> None:
         account = self.account
         with account.lock:
             for obj in kept["objects"]:

@@ -25,7 +25,7 @@ GAPS = (60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600
 """Seconds between the tries of one delivery: growing, and together within ``GIVEN_UP_AFTER``."""
 
 GIVEN_UP_AFTER = 3 * DAY
-"""No try is planned later than this many seconds after the event."""
+"""No try is planned later than this many seconds after the first."""
 
 MODES = ("normal", "shuffle", "duplicate", "hold", "drop")
 LISTENER = "listener"
@@ -92,6 +92,7 @@ def enqueue(account: Account, event: Obj) -> None:
             "status": "pending",
             "tries": 0,
             "due": event["created"],
+            "began": None,
             "last_status": None,
             "last_error": None,
         }
@@ -141,12 +142,18 @@ def arrived(account: Account, row: Obj, status: int | None = None) -> None:
 
 
 def failed(account: Account, row: Obj, *, status: int | None, error: str | None) -> None:
-    """Write down that a delivery failed, and when it will be tried again; after three days it is given up."""
+    """
+    Write down that a delivery failed, and when it will be tried again. Gaps are counted from the try that
+    failed, so that a clock which was moved far ahead does not use up all tries at once.
+    """
     if row["status"] != "pending":
         return
+    now = account.now()
     gap = GAPS[min(row["tries"], len(GAPS) - 1)]
-    row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": error, "due": row["due"] + gap}
-    if row["due"] > account.objects[row["event"]]["created"] + GIVEN_UP_AFTER:
+    began = now if row["began"] is None else row["began"]
+    row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": error, "due": now + gap}
+    row["began"] = began
+    if row["due"] > began + GIVEN_UP_AFTER:
         _end(account, row, "failed")
     account.changes += 1
 

@@ -134,6 +134,13 @@ def test_fifty_calls_at_once_under_one_key_make_one_session(running: Running, sa
     assert len(made) + len(busy) == 50
 
 
+def test_a_key_whose_first_call_still_runs_is_busy(client: stripe.StripeClient, sandbox: Checked) -> None:
+    sandbox.keeper.running.add("gift-7")
+    with pytest.raises(stripe.APIError) as busy:
+        client.v1.checkout.sessions.create(A_GIFT, {"idempotency_key": "gift-7"})
+    assert (busy.value.http_status, busy.value.error.code) == (409, "idempotency_key_in_use")
+
+
 def test_events_name_the_call_that_caused_them(client: stripe.StripeClient, sandbox: Checked) -> None:
     customer = client.v1.customers.create({"email": "ada@example.org"}, {"idempotency_key": "ada"})
     event = client.v1.events.list().data[0]

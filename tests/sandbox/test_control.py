@@ -15,7 +15,7 @@ import pytest
 import requests
 import stripe
 
-from sandbox.__main__ import arguments, serve
+from sandbox.__main__ import arguments, main, serve
 from sandbox.errors import StripeError
 from sandbox.server import Running, Sandbox
 from tests.sandbox.conftest import KEY, Checked
@@ -246,6 +246,17 @@ def test_it_serves_until_told_to_stop_and_then_writes_its_state(
 
     assert capsys.readouterr().out.startswith("Sandbox listening on http://127.0.0.1:")
     assert state.exists()
+
+
+def test_a_file_that_is_no_account_stops_the_start_with_a_sentence(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("signal.signal", lambda *about: None)
+    state = tmp_path / "state.json"
+    for text in ("{", "[]", "{}"):
+        state.write_text(text)
+        assert main(["--port", "0", "--state", str(state)]) == 1
+        assert "move it away" in capsys.readouterr().err
 
 
 def test_it_runs_as_a_process_of_its_own(tmp_path: Path) -> None:

@@ -170,6 +170,18 @@ def test_a_failed_delivery_is_tried_again_for_three_days(
     assert listening.account.all("event")[0]["pending_webhooks"] == 1
 
 
+def test_a_long_jump_of_the_clock_does_not_use_up_all_tries(listening: Checked, newsroom: Newsroom) -> None:
+    newsroom.answers = 503
+    make_customer(listening)
+    carry(listening)
+
+    listening.advance(timedelta(days=31))
+
+    assert (carry(listening), carry(listening)) == (1, 0)
+    [row] = listening.deliveries()["data"]
+    assert row["status"] == "failed", "more than three days after the first try it was the last"
+
+
 def test_a_delivery_succeeds_once_the_newsroom_is_back(listening: Checked, newsroom: Newsroom) -> None:
     newsroom.answers = 503
     make_customer(listening)
