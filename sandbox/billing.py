@@ -24,7 +24,7 @@ def begin(
     lines: list[tuple[Obj, int]],
     method: str | None,
     metadata: Obj,
-    **set: object,
+    **more: object,
 ) -> Obj:
     """
     A stored, active subscription to these prices and quantities, its first period starting now. Its first
@@ -32,7 +32,9 @@ def begin(
     """
     currency = lines[0][0]["currency"]
     subscription = shapes_billing.subscription(account, customer=customer, currency=currency, method=method)
-    change(subscription, metadata=metadata, **{key: value for key, value in set.items() if value is not None})
+    change(
+        subscription, metadata=metadata, **{key: value for key, value in more.items() if value is not None}
+    )
     anchor = subscription["billing_cycle_anchor"]
     for price, quantity in lines:
         subscription["items"]["data"].append(

@@ -88,8 +88,7 @@ def price_of(account: Account, line: Obj, *, param: str, products_too: bool = Tr
         change(product, **data["product_data"])
     amount = _amount(data, inner)
     currency = money.check_currency(data["currency"], param=f"{inner}[currency]")
-    if amount:
-        _check_grid(amount, currency, inner)
+    money.check_unit(amount, currency, param=f"{inner}[unit_amount]")
     account.keep(product)
     recurring = data.get("recurring")
     return account.keep(
@@ -104,13 +103,6 @@ def price_of(account: Account, line: Obj, *, param: str, products_too: bool = Tr
     )
 
 
-def _check_grid(amount: int, currency: str, param: str) -> None:
-    """A unit may be cheaper than what can be charged, but not finer than the currency's grid."""
-    least = money.MINIMUMS.get(currency, 1)
-    scaled = amount if amount >= least else amount * least * 1000
-    money.check_amount(scaled, currency, param=f"{param}[unit_amount]")
-
-
 def _amount(data: Obj, param: str) -> int:
     whole, exact = data.get("unit_amount"), data.get("unit_amount_decimal")
     if (whole is None) == (exact is None):
@@ -122,11 +114,7 @@ def _amount(data: Obj, param: str) -> int:
                 "The sandbox has prices in whole minor units only.", param=f"{param}[unit_amount_decimal]"
             )
         whole = int(Decimal(exact))
-    amount = int(whole or 0)
-    if amount < 0:
-        message = "This value must be greater than or equal to 0."
-        raise invalid(message, param=f"{param}[unit_amount]", code="parameter_invalid_integer")
-    return amount
+    return int(whole or 0)
 
 
 @post("/v1/products", {**PRODUCT_FIELDS, "id": Text(), "type": OneOf("service", "good")}, needed=("name",))

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from sandbox import billing, invoices, payments
 from sandbox.account import Account, Obj, change
 from sandbox.agenda import DAY, does
-from sandbox.errors import StripeError, declined
+from sandbox.errors import StripeError, declined, invalid
 from sandbox.events import tell
 
 ON_PAID: list[Callable[[Account, Obj], None]] = []
@@ -79,9 +79,7 @@ def collect(
     assert payment is not None, "an open invoice with something due has a payment"
     intent = account.objects[payment["payment"]["payment_intent"]]
     if intent["status"] == "processing":
-        return declined(
-            "The payment of this invoice is still on its way.", "invoice_payment_intent_requires_action"
-        )
+        return invalid("The payment of this invoice is still on its way.", param="invoice")
     method = method or default_method(account, invoice)
     if method is None:
         _failed(account, invoice, counts=counts)

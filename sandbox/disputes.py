@@ -155,7 +155,12 @@ def _warn(account: Account, id: str) -> None:
 
 
 def escalate(account: Account, dispute: Obj) -> None:
-    """The bank was not content with an answer to its inquiry: now it is a dispute, and the money leaves."""
+    """
+    The bank was not content with an answer to its inquiry: now it is a dispute, and the money leaves. Raises 400
+    when it was given back already.
+    """
+    if account.objects[dispute["charge"]]["amount_refunded"]:
+        raise invalid("The charge was refunded, so there is nothing left to dispute.")
     account.secret(dispute["charge"])["refundable_dispute"] = False
     _withdraw(account, dispute)
     previous = change(dispute, status="needs_response", is_charge_refundable=False)

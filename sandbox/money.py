@@ -68,21 +68,15 @@ def check_currency(currency: str, *, param: str) -> str:
     return code
 
 
-def check_amount(amount: int, currency: str, *, param: str, zero_allowed: bool = False) -> None:
+def check_unit(amount: int, currency: str, *, param: str) -> None:
     """
-    Raises 400 unless this amount can be charged: ``amount_too_small`` below the currency's minimum (or zero,
-    where there is none), ``amount_too_large`` above twelve digits, ``parameter_invalid_integer`` off the
-    currency's grid.
+    Raises 400 unless this amount can exist in the currency: ``parameter_invalid_integer`` below zero or off
+    the currency's grid, ``amount_too_large`` above twelve digits. A unit may be cheaper than what can be
+    charged.
     """
     if amount < 0:
         message = "This value must be greater than or equal to 0."
         raise invalid(message, param=param, code="parameter_invalid_integer")
-    if amount == 0 and zero_allowed:
-        return
-    least = MINIMUMS.get(currency, 1)
-    if amount < least:
-        message = f"Amount must be at least {shown(least, currency)}"
-        raise invalid(message, param=param, code="amount_too_small")
     if amount > MAXIMUM:
         message = f"Amount must be no more than {shown(MAXIMUM, currency)}"
         raise invalid(message, param=param, code="amount_too_large")
@@ -90,6 +84,18 @@ def check_amount(amount: int, currency: str, *, param: str, zero_allowed: bool =
     if amount % step:
         message = f"Amounts in {currency.upper()} must be evenly divisible by {step}."
         raise invalid(message, param=param, code="parameter_invalid_integer")
+
+
+def check_amount(amount: int, currency: str, *, param: str, zero_allowed: bool = False) -> None:
+    """
+    Raises 400 unless this amount can be charged: as ``check_unit``, and ``amount_too_small`` below the
+    currency's minimum (one minor unit, where Stripe lists none).
+    """
+    check_unit(amount, currency, param=param)
+    least = MINIMUMS.get(currency, 1)
+    if amount < least and not (zero_allowed and amount == 0):
+        message = f"Amount must be at least {shown(least, currency)}"
+        raise invalid(message, param=param, code="amount_too_small")
 
 
 def shown(amount: int, currency: str) -> str:

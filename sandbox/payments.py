@@ -31,11 +31,11 @@ def new_intent(
     currency: str,
     customer: str | None,
     types: list[str] | None = None,
-    **set: object,
+    **more: object,
 ) -> Obj:
-    """A stored and announced intent, with further attributes in ``set``."""
+    """A stored and announced intent, with further attributes in ``more``."""
     intent = shapes.payment_intent(account, amount=amount, currency=currency, customer=customer, types=types)
-    intent |= {key: value for key, value in set.items() if value is not None}
+    intent |= {key: value for key, value in more.items() if value is not None}
     account.keep(intent)
     tell(account, "payment_intent.created", intent)
     return intent

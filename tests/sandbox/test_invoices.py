@@ -170,7 +170,7 @@ def test_a_second_monthly_bank_debit_is_on_its_way_for_days(
     sandbox.advance(timedelta(days=32))
     waiting = client.v1.invoices.list({"status": "open"}).data[0]
     assert waiting.next_payment_attempt is None
-    with pytest.raises(stripe.CardError):
+    with pytest.raises(stripe.InvalidRequestError, match="on its way"):
         client.v1.invoices.pay(waiting.id)
     sandbox.advance(timedelta(days=6))
     assert client.v1.invoices.retrieve(waiting.id).status == "paid"
