@@ -14,7 +14,7 @@ from typing import Any
 
 import structlog
 from django.conf import settings
-from django.db import DatabaseError
+from django.db import DatabaseError, transaction
 
 from donations import gateway, ledger, links, queries
 from donations.errors import (
@@ -276,5 +276,6 @@ def settle(*, now: datetime, limit: int = 200) -> int:
             )
             _log.warning("no figures for a balance transaction", id=entry.stripe_id, why=type(error).__name__)
             continue
-        filled += ledger.fill_balance_entry(movement)
+        with transaction.atomic():  # the entry and its payment's fee, or neither
+            filled += ledger.fill_balance_entry(movement)
     return filled
