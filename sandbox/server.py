@@ -18,7 +18,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from werkzeug.exceptions import HTTPException, MethodNotAllowed
+from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
 from werkzeug.wrappers import Request, Response
 
@@ -201,15 +201,10 @@ def _authorise(request: Request) -> None:
 def _match(request: Request) -> tuple[Route, Obj]:
     try:
         route, ids = URLS.bind("sandbox").match(request.path, request.method)
-    except MethodNotAllowed:
-        raise _unknown(request) from None
     except HTTPException:
-        raise _unknown(request) from None
+        message = f"Unrecognized request URL ({request.method}: {request.path})."
+        raise invalid(message, status=404) from None
     return route, dict(ids)
-
-
-def _unknown(request: Request) -> StripeError:
-    return invalid(f"Unrecognized request URL ({request.method}: {request.path}).", status=404)
 
 
 def _expand_paths(sent: Obj) -> list[str]:

@@ -74,6 +74,10 @@ class Handler(BaseHTTPRequestHandler):
         except ConnectionError:
             self.close_connection = True  # hang up, as was asked for
             return
+        except Exception:
+            log.exception("%s %s failed", self.command, self.path)
+            self.send_error(500)
+            return
         code, _, reason = answer["status"].partition(" ")
         self.send_response(int(code), reason)
         sized = False

@@ -202,7 +202,11 @@ def test_a_body_of_unknown_or_monstrous_length_is_not_read(running: Running, san
 
 
 def test_a_failure_of_the_sandbox_itself_looks_like_one_of_stripes(
-    client: stripe.StripeClient, sandbox: Checked, monkeypatch: pytest.MonkeyPatch
+    client: stripe.StripeClient,
+    running: Running,
+    sandbox: Checked,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     def burst(kind: str) -> list[Any]:
         raise RuntimeError("out of paper")
@@ -210,6 +214,11 @@ def test_a_failure_of_the_sandbox_itself_looks_like_one_of_stripes(
     monkeypatch.setattr(sandbox.account, "all", burst)
     with pytest.raises(stripe.APIError):
         client.v1.customers.list()
+    assert "out of paper" in caplog.text
+    caplog.clear()
+    monkeypatch.setattr("sandbox.pages.handle", lambda *about: burst("page"))
+    assert requests.get(f"{running.url}/", timeout=5).status_code == 500
+    assert "out of paper" in caplog.text
 
 
 def test_pages_of_other_sites_may_not_use_the_powers(running: Running, sandbox: Checked) -> None:
