@@ -23,7 +23,7 @@ test: $(READY)  ## All tests on SQLite, in parallel
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 
 test-postgresql: $(READY)  ## All tests on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_BROKER_URL)
-	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/postgres}" \
+	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/sustainer}" \
 	CELERY_BROKER_URL="$${TEST_BROKER_URL:-redis://127.0.0.1:6379/15}" \
 	$(BIN)/python -m pytest -n auto --dist loadgroup
 

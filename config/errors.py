@@ -11,6 +11,7 @@ from __future__ import annotations
 from typing import Any
 
 import structlog
+from django.db import OperationalError
 from django.http import Http404, HttpRequest, JsonResponse
 from rest_framework import exceptions
 from rest_framework.response import Response
@@ -51,6 +52,13 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         wait = getattr(exc, "wait", None) or (RETRY_AFTER if status == 503 else None)
         headers = {"Retry-After": str(wait)} if wait else {}
         return Response(body(code, str(exc), fields), status=status, headers=headers)
+    if isinstance(exc, OperationalError):
+        _log.error("database unreachable", why=type(exc).__name__)
+        return Response(
+            body("try_again", "This cannot be done at the moment. Please try again soon."),
+            status=503,
+            headers={"Retry-After": RETRY_AFTER},
+        )
     if isinstance(exc, Http404):
         exc = exceptions.NotFound()
     if not isinstance(exc, exceptions.APIException):
