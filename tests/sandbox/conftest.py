@@ -16,10 +16,9 @@ import pytest
 import stripe
 from werkzeug.wrappers import Request, Response
 
-from sandbox import params
-from sandbox.server import Running, Sandbox
-from sandbox.webhooks import Webhook
-from tests.stripe_contract import check_answer, check_request
+from sandbox.server import Running
+from tests.checked import CheckedSandbox
+from tests.stripe_contract import check_answer
 
 stripe.enable_telemetry = False
 
@@ -28,31 +27,20 @@ START = datetime(2027, 1, 1, 12, tzinfo=UTC).timestamp()
 """When every test begins. The system's time stands still here: only the sandbox's own clock moves."""
 
 
-class Checked(Sandbox):
-    """A sandbox that writes down whatever it hears or says that Stripe would not."""
+class Checked(CheckedSandbox):
+    """A sandbox that judges itself; what it refuses was meant to be wrong, so then only its answer is judged."""
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**{"system_time": lambda: START, **settings})
-        self.problems: list[str] = []
-        self.calls: list[str] = []
 
     def answer(self, request: Request) -> Response:
+        known = len(self.problems)
         response = super().answer(request)
-        if request.path.startswith("/v1/"):
-            self.calls.append(f"{request.method} {request.path}")
-            if response.status_code == 200:
-                sent = params.decode(request.query_string.decode())
-                sent |= params.decode(request.get_data(as_text=True))
-                self.problems += check_request(request.method, request.path, sent)
+        if response.status_code != 200:
+            del self.problems[known:]
             if response.mimetype == "application/json":
                 self.problems += check_answer(json.loads(response.get_data()))
         return response
-
-    def take_webhooks(self) -> list[Webhook]:
-        letters = super().take_webhooks()
-        for letter in letters:
-            self.problems += check_answer(json.loads(letter.body))
-        return letters
 
     def take_types(self) -> list[str]:
         """The types of the events since the last look, in the order in which they were told."""

@@ -25,7 +25,7 @@ def once(client: stripe.StripeClient, amount: int = 1500, currency: str = "eur",
         "payment_intent_data": {"metadata": {"contribution": "gift-1"}, "receipt_email": ADA},
         "line_items": [line(amount, currency)],
     }
-    return client.v1.checkout.sessions.create({**wish, **more})  # type: ignore[typeddict-item]  # built at run time
+    return client.v1.checkout.sessions.create({**wish, **more})
 
 
 def regularly(
@@ -44,7 +44,7 @@ def regularly(
         "subscription_data": {"metadata": {"contribution": "gift-2"}, "description": "Contribution"},
         "line_items": [line(amount, currency, interval)],
     }
-    return client.v1.checkout.sessions.create({**wish, **more})  # type: ignore[typeddict-item]  # built at run time
+    return client.v1.checkout.sessions.create({**wish, **more})
 
 
 def line(amount: int, currency: str, interval: str | None = None) -> dict[str, Any]:
