@@ -112,7 +112,7 @@ class House:
             "EMAIL_URL": "eml:",
             "SWEEP_SECONDS": "5",
             "NEWSROOM_NAME": "The Sample Gazette",
-            "NEWSROOM_LEGAL_FOOTER": "The Sample Gazette is made up, and so is this receipt.",
+            "NEWSROOM_LEGAL_FOOTER": "The Sample Gazette is made up, and no real money moves here.",
             "NEWSROOM_SUPPORT_EMAIL": "members@gazette.example",
             "NEWSROOM_TIME_ZONE": "UTC",
             "DEFAULT_FROM_EMAIL": "The Sample Gazette <members@gazette.example>",
@@ -331,7 +331,7 @@ def banner(house: House) -> str:
       by script      curl -X POST {house.sandbox_url}/_sandbox/clock -d '{{"advance": "31 days"}}'
     The books        DEBUG=True DATA_DIR={house.data_dir} .venv/bin/python manage.py books
 
-  Cards (any future date, any three digits):
+  Cards to pay with:
 
     4242 4242 4242 4242   pays                  4000 0000 0000 0002   is declined
     4000 0027 6000 3184   asks for 3-D Secure   4000 0000 0000 9995   lacks the money

@@ -37,8 +37,10 @@ class Browser:
         ours_in, theirs_out = os.pipe()
         theirs_in, ours_out = os.pipe()
         self.process = subprocess.Popen(
-            [sys.executable, "-c", _LAUNCHER, str(theirs_in), str(theirs_out), str(CHROMIUM), *_FLAGS]
-            + [f"--user-data-dir={profile}", "about:blank"],
+            [
+                *(sys.executable, "-c", _LAUNCHER, str(theirs_in), str(theirs_out)),
+                *(str(CHROMIUM), *_FLAGS, f"--user-data-dir={profile}", "about:blank"),
+            ],
             pass_fds=(theirs_in, theirs_out),
             stdin=subprocess.DEVNULL,
             stdout=subprocess.DEVNULL,
@@ -125,8 +127,10 @@ class Browser:
     def click(self, selector: str) -> None:
         """Press the middle of an element with the pointer."""
         box = self.run(
-            f"(() => {{ const e = document.querySelector({json.dumps(selector)}); e.scrollIntoView({{block: 'center'}});"
-            " const r = e.getBoundingClientRect(); return [r.x + r.width / 2, r.y + r.height / 2]; })()"
+            f"(() => {{ const e = document.querySelector({json.dumps(selector)});"
+            " e.scrollIntoView({block: 'center'});"
+            " const r = e.getBoundingClientRect();"
+            " return [r.x + r.width / 2, r.y + r.height / 2]; })()"
         )
         for kind in ("mousePressed", "mouseReleased"):
             self.ask("Input.dispatchMouseEvent", type=kind, x=box[0], y=box[1], button="left", clickCount=1)
