@@ -57,6 +57,10 @@ class NotFound(DonationError):
     code = "not_found"
 
 
+class StillAtWork(PaymentsUnavailable):
+    """Stripe is answering another request of ours with the same idempotency key, this very moment."""
+
+
 @dataclass(frozen=True, slots=True)
 class Checkout:
     """A page of Stripe on which the reader pays, until `expires_at` (UTC)."""
@@ -91,7 +95,8 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
     Open a page on which the reader pays; asking again with the same wish gives the same page.
 
     Raises InvalidWish when Stripe finds the amount too small or too large, PaymentsUnavailable when it is
-    safe to try again, PaymentsRefused when somebody of the newsroom has to look.
+    safe to try again (StillAtWork, when a twin of this request has it), PaymentsRefused when somebody of the
+    newsroom has to look.
     """
     metadata = {facts.METADATA_KEY: str(wish.reference)}
     price: Any = {
@@ -319,6 +324,8 @@ def _errors_as_ours(about: str) -> Iterator[None]:
         )
         raise PaymentsRefused("Payments are not possible at the moment.") from error
     except stripe.APIError as error:
+        if error.http_status == 409:
+            raise StillAtWork("The same request is at work. Please try again in a moment.") from error
         raise PaymentsUnavailable("Payments do not answer properly. Please try again in a minute.") from error
     except stripe.StripeError as error:  # authentication, permission, idempotency: ours to mend
         _log.error("stripe refused", about=about, kind=type(error).__name__, request=error.request_id)

@@ -30,6 +30,7 @@ State = StripeEvent.State
 LEASE = timedelta(minutes=5)  # longer than a task may run
 BATCH = 100
 MAX_ATTEMPTS = 5  # then a person has to look
+SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=20), timedelta(minutes=10)  # while Stripe is away
 PARKED_RETRY = timedelta(hours=1)
 PARKED_FOR = timedelta(days=30)
 
@@ -191,6 +192,7 @@ def process(*, event_id: int, now: datetime) -> bool:
             if not _finish(event, State.PROCESSED if work else State.IGNORED, now=now):
                 raise _DoneByOther  # our lease ran out and somebody else was quicker: undo it all
             _wake(known)
+        _wake(known)  # those that were parked before they could see what we have just committed
     except _DoneByOther:
         return False
     except ledger.Unmatched as parked:
@@ -222,7 +224,7 @@ def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "
         processed_at=None if state in (State.PARKED, State.QUARANTINED) else now,
         leased_until=None,
         next_attempt_at=now + PARKED_RETRY if state == State.PARKED else None,
-        attempts=event.attempts + 1,
+        attempts=event.attempts if state == State.PARKED else event.attempts + 1,
         waits_for=waits_for,
         problem=problem[:200],
     )
@@ -230,12 +232,17 @@ def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "
 
 
 def _try_again(event: StripeEvent, *, now: datetime, problem: str, is_ours: bool) -> None:
-    """Later, with growing gaps; a fault of ours five times at most, an outage of Stripe for as long as it takes."""
-    attempts = event.attempts + 1
+    """
+    Later, with growing gaps. A fault of ours is tried five times at most, and `attempts` counts these alone; an
+    outage of Stripe lasts as long as it lasts.
+    """
+    attempts = event.attempts + 1 if is_ours else event.attempts
     if is_ours and attempts >= MAX_ATTEMPTS:
         _finish(event, State.QUARANTINED, now=now, problem=f"failed {attempts} times: {problem}")
         return
-    gap = timedelta(seconds=min(10 * 2**attempts, 600))
+    gap = timedelta(seconds=10 * 2**attempts)
+    if not is_ours:
+        gap = min(max(now - event.received_at, SHORTEST_RETRY), LONGEST_RETRY)  # as long again as so far
     StripeEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(
         leased_until=None, next_attempt_at=now + gap, attempts=attempts, problem=problem[:200]
     )

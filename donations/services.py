@@ -71,6 +71,7 @@ def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) 
     :returns: the contribution, with `checkout_url` to send the reader to.
     :raises InvalidWish: amount, currency, interval or campaign; nothing was stored.
     :raises IdempotencyKeyReused: the key stands for another wish; nothing was stored.
+    :raises IdempotencyKeyInUse: the first request with this key is being answered; nothing was stored.
     :raises PaymentsUnavailable: Stripe does not answer; the row waits, ask again with the same key.
     :raises PaymentsRefused: Stripe refuses for a reason that the reader cannot mend.
     """
@@ -189,8 +190,17 @@ def _with_page(contribution: Contribution, *, now: datetime) -> Contribution:
                 cancel_url=links.after_checkout(contribution, outcome="back"),
             )
         )
+    except gateway.StillAtWork as error:
+        contribution.refresh_from_db()
+        if contribution.checkout_state != Contribution.CheckoutState.CREATED:
+            return contribution  # the twin request has brought the page meanwhile
+        raise IdempotencyKeyInUse(
+            "A request with this Idempotency-Key is at work. Try again in a moment."
+        ) from error
     except DonationError as error:
-        Contribution.objects.filter(pk=contribution.pk).update(checkout_problem=error.code[:100])
+        Contribution.objects.filter(
+            pk=contribution.pk, checkout_state=Contribution.CheckoutState.CREATED
+        ).update(checkout_problem=error.code[:100])
         _log.warning("no checkout page", contribution=str(contribution.public_id), why=error.code)
         raise
     if not contribution.mark_open(session_id=page.id, url=page.url, expires_at=page.expires_at):

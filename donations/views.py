@@ -9,7 +9,7 @@ from uuid import UUID
 
 import structlog
 from django.core.cache import cache
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
@@ -165,7 +165,7 @@ def stripe_webhook(request: HttpRequest) -> HttpResponse:
         )
     except inbox.Unreadable:
         return JsonResponse(_error("malformed_event", "This is no snapshot event of Stripe."), status=400)
-    except DatabaseError as error:
+    except (DatabaseError, InterfaceError) as error:
         _log.error("event not stored", why=type(error).__name__)
         return JsonResponse(
             _error("not_stored", "Send it again, please."), status=503, headers={"Retry-After": "30"}
