@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 from html.parser import HTMLParser
+from typing import Any
+
+from django.test import Client
 
 
 class Page(HTMLParser):
@@ -77,3 +80,18 @@ class Page(HTMLParser):
         if given.get("type") in ("radio", "checkbox") and "checked" not in given:
             return
         self.fields[name] = value
+
+
+PAGE = "/support/support-us/"
+
+
+def open_page(reader: Client, address: str = PAGE) -> Page:
+    """Go there; the page, which must come."""
+    response = reader.get(address)
+    assert response.status_code == 200, response.content
+    return Page(response.content.decode())
+
+
+def send(reader: Client, page: Page, address: str = PAGE, **changes: str) -> Any:
+    """Press Continue, after filling in what is named; the raw response."""
+    return reader.post(address, {**page.fields, **changes})
