@@ -90,6 +90,8 @@ def _environment(database_url: str, data: Path) -> dict[str, str]:
         "PUBLIC_BASE_URL": "https://give.gazette.example",
         "ALLOWED_ORIGINS": "https://gazette.example",
         "BEHIND_HTTPS_PROXY": "True",
+        "TRUSTED_PROXIES": "1",
+        "CHECKOUTS_PER_NETWORK": "1000000",  # counted as in production, but not refused
         "DATABASE_URL": database_url,
         "CELERY_BROKER_URL": f"redis://{_BROKER[0]}:{_BROKER[1]}/{_BROKER[2]}"
         if has_redis()

@@ -14,7 +14,8 @@ WEBHOOK_SECRET = "whsec_benchmark"  # noqa: S105  (made up, for this run only)
 EVENT_BYTES = 5_000
 
 _COMMON = (
-    "Host: give.gazette.example\r\nX-Forwarded-Proto: https\r\nUser-Agent: benchmarks\r\nAccept: */*\r\n"
+    "Host: give.gazette.example\r\nX-Forwarded-Proto: https\r\nX-Forwarded-For: 192.0.2.1\r\n"
+    "User-Agent: benchmarks\r\nAccept: */*\r\n"
 )
 
 

@@ -8,8 +8,10 @@ e-mail address, a key or a signed token before a line is written, tracebacks inc
 
 from __future__ import annotations
 
+import logging
 import logging.config
 import re
+from collections.abc import Callable
 from typing import Any
 
 import structlog
@@ -44,19 +46,24 @@ def _shared() -> list[Processor]:
     ]
 
 
+def _renderer(form: str) -> Processor:
+    return (
+        structlog.processors.JSONRenderer() if form == "json" else structlog.dev.ConsoleRenderer(colors=False)
+    )
+
+
 def configuration(*, form: str, level: str) -> dict[str, Any]:
     """
     The `logging.config` dictionary.
 
     :param form: "json" or "console".
+    :param level: the least that is written, such as "INFO".
     """
     last: list[Processor] = [
         structlog.stdlib.ProcessorFormatter.remove_processors_meta,
         structlog.processors.format_exc_info,
         redact,
-        structlog.processors.JSONRenderer()
-        if form == "json"
-        else structlog.dev.ConsoleRenderer(colors=False),
+        _renderer(form),
     ]
     return {
         "version": 1,
@@ -83,6 +90,7 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
 
 def apply(config: dict[str, Any]) -> None:
     """Configure logging and structlog; Django calls this with settings.LOGGING."""
+    global _write_line
     logging.config.dictConfig(config)
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -90,3 +98,42 @@ def apply(config: dict[str, Any]) -> None:
         wrapper_class=structlog.stdlib.BoundLogger,
         cache_logger_on_first_use=True,
     )
+    root = logging.getLogger()
+    handler = next((found for found in root.handlers if isinstance(found, logging.StreamHandler)), None)
+    is_wanted = handler is not None and root.isEnabledFor(logging.INFO)
+    renderer = config["formatters"]["line"]["processors"][-1]
+    _write_line = _short_way(handler, renderer) if handler and is_wanted else None
+
+
+def tell_of_request(**facts: Any) -> None:
+    """
+    Write the one line that each request leaves, at level INFO.
+
+    It is the line that a logger called "request" would write, by a shorter way: the logging module's own costs
+    an event of Stripe more than checking its signature does.
+    """
+    if _write_line is not None:
+        _write_line({"event": "request", "logger": "request", **facts})
+
+
+_write_line: Callable[[EventDict], None] | None = None  # set by `apply`
+
+
+def _short_way(handler: logging.StreamHandler[Any], renderer: Processor) -> Callable[[EventDict], None]:
+    shared = [processor for processor in _shared() if processor is not structlog.stdlib.add_logger_name]
+    processors = [*shared, redact, renderer]
+
+    def write(event: EventDict) -> None:
+        line: Any = event
+        for processor in processors:
+            line = processor(None, "info", line)
+        handler.acquire()
+        try:
+            handler.stream.write(f"{line}\n")
+            handler.flush()
+        except (OSError, ValueError):  # a full disk, a closed pipe: no reason to fail a request
+            pass
+        finally:
+            handler.release()
+
+    return write
