@@ -335,7 +335,8 @@ def banner(house: House) -> str:
 
     4242 4242 4242 4242   pays                  4000 0000 0000 0002   is declined
     4000 0027 6000 3184   asks for 3-D Secure   4000 0000 0000 9995   lacks the money
-    4000 0000 0000 0341   pays at first, and fails at each renewal
+    4000 0000 0000 0341   can be saved, and fails when it is charged: choose it on the customer's page
+                          of the offline Stripe, move the clock, and a renewal fails
 """
 
 

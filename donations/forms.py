@@ -16,11 +16,10 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 from babel.numbers import get_decimal_symbol
-from django.conf import settings
 from django.utils.translation import gettext as _
 from rest_framework.exceptions import ErrorDetail
 
-from donations import currencies, fees
+from donations import amounts, currencies
 from donations.intervals import Interval
 from donations.models import Ask, Campaign
 from donations.money import Money
@@ -68,15 +67,6 @@ def short(money: Money, locale: str) -> str:
         return text
     point = re.escape(get_decimal_symbol(locale))
     return re.sub(rf"{point}0+(?!\d)", "", text, count=1)
-
-
-def fault_of(amount: Money, ask: Ask) -> str:
-    """The API's code for what is wrong with an amount, "" if nothing is."""
-    if amount.minor < max(ask.minimum_minor, currencies.get(ask.currency).minimum_minor):
-        return "amount_too_small"
-    if amount > ask.maximum:
-        return "amount_too_large"
-    return "" if amount.is_chargeable() else "amount_not_chargeable"
 
 
 def explain(field_name: str, code: str, *, ask: Ask, locale: str) -> str:
@@ -179,7 +169,6 @@ class Offer:
         codes = list(dict.fromkeys(currency for currency, _interval in self.asks))
         codes.sort(key=lambda code: (code != campaign.default_currency, code))
         self.currencies = codes
-        self._rates = fees.parse_rates(settings.STRIPE_FEE_RATES)
 
     def intervals(self, currency: str) -> list[str]:
         """The intervals that this currency can be given at, from once to every year."""
@@ -194,7 +183,7 @@ class Offer:
 
     def sums(self, amount: Money) -> str:
         """What it costs to cover the fee of this amount, to the cent."""
-        added = fees.cover(amount, fees.rate_for(self._rates, amount.currency))
+        added = amounts.fee_cover(amount)
         return _("Payment fee: %(fee)s. With it you give %(total)s.") % {
             "fee": added.format(self.locale),
             "total": (amount + added).format(self.locale),
@@ -239,7 +228,7 @@ class Offer:
             amount = read_amount(filled.other, ask.currency)
         except ValueError:
             return ""
-        return "" if fault_of(amount, ask) else self.sums(amount)
+        return "" if amounts.fault_of(amount, ask) else self.sums(amount)
 
 
 # --- Reading ---------------------------------------------------------------------------------------
@@ -261,7 +250,7 @@ def from_link(offer: Offer, query: Mapping[str, str]) -> Filled:
     chosen: int | None = ask.default_minor
     other = ""
     text = query.get("amount", "")
-    if re.fullmatch(r"[0-9]{1,14}", text, re.ASCII) and not fault_of(Money(int(text), currency), ask):
+    if re.fullmatch(r"[0-9]{1,14}", text, re.ASCII) and not amounts.fault_of(Money(int(text), currency), ask):
         chosen = int(text) if int(text) in ask.suggested else None
         other = "" if chosen else typed(Money(int(text), currency))
     return Filled(currency, interval, chosen, other, page_key=_new_key(), tags=_tags(query))

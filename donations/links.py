@@ -53,7 +53,14 @@ def after_checkout(contribution: Contribution, *, outcome: str) -> str:
     if outcome == "thanks":
         address = reverse("support:thanks", kwargs={"slug": slug, "public_id": contribution.public_id})
     else:
-        address = reverse("support:page", kwargs={"slug": slug}) + "?back=1"
+        filled = {
+            "back": 1,
+            "amount": contribution.amount_minor,
+            "interval": contribution.interval,
+            "currency": contribution.currency,
+            "lang": contribution.locale,
+        }
+        address = reverse("support:page", kwargs={"slug": slug}) + "?" + urlencode(filled)
     return settings.PUBLIC_BASE_URL + address
 
 

@@ -20,7 +20,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import forms, fulfilment, links, queries, serializers, services, velocity
+from donations import amounts, forms, fulfilment, links, queries, serializers, services, velocity
 from donations.errors import (
     IdempotencyKeyInUse,
     InvalidWish,
@@ -100,7 +100,7 @@ def _begin(request: HttpRequest, offer: forms.Offer, filled: forms.Filled) -> Ht
     body = forms.request_body(offer, filled, page_url=request.build_absolute_uri(request.path))
     ask = offer.ask(filled)
     faults: dict[str, str] = {}
-    if "amount" not in body or (fault := forms.fault_of(Money(body["amount"], ask.currency), ask)):
+    if "amount" not in body or (fault := amounts.fault_of(Money(body["amount"], ask.currency), ask)):
         faults["amount"] = fault if "amount" in body else "required"
     wanted = serializers.ContributionInput(data=body)
     if not wanted.is_valid():
@@ -219,7 +219,7 @@ def quote(request: HttpRequest, slug: str) -> JsonResponse:
         ask = offer.asks[wanted]
         try:
             amount = forms.read_amount(request.GET.get("amount", "")[:40], ask.currency)
-            code = forms.fault_of(amount, ask)
+            code = amounts.fault_of(amount, ask)
         except ValueError:
             code = "invalid"
         if code:
@@ -356,9 +356,6 @@ def _show(request: HttpRequest, template: str, context: dict[str, Any], *, statu
     }
     response = render(request, template, {**shared, **context}, status=status)
     response["Content-Language"] = language
-    # Nobody else learns from which page a reader comes. Our own site does: under "no-referrer" browsers send our
-    # forms with "Origin: null", and the check against forged forms would refuse every one of them.
-    response["Referrer-Policy"] = "same-origin"
     return response
 
 

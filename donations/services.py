@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from donations import gateway, ledger, links, queries
+from donations import amounts, currencies, gateway, ledger, links, queries
 from donations.errors import (
     DonationError,
     IdempotencyKeyInUse,
@@ -26,10 +26,9 @@ from donations.errors import (
     PaymentsUnavailable,
     UnknownContribution,
 )
-from donations.fees import cover, parse_rates, rate_for
 from donations.intervals import Interval
-from donations.models import BalanceEntry, Contribution, Subscription
-from donations.money import AboveMaximum, BelowMinimum, Money, NotChargeable
+from donations.models import Ask, BalanceEntry, Contribution, Subscription
+from donations.money import Money
 from members import crypto
 from members.rows import insert_new
 
@@ -107,8 +106,8 @@ def _earlier(key_hash: str, fingerprint: str, now: datetime) -> Contribution | N
 def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: datetime) -> Contribution:
     campaign = queries.get_running_campaign(wish.campaign, now=now)
     ask = queries.get_ask(campaign, currency=wish.amount.currency, interval=wish.interval)
-    _check_amount(wish.amount, minimum=ask.minimum, maximum=ask.maximum)
-    added = _fee_cover(wish.amount) if wish.cover_fees else Money.zero(wish.amount.currency)
+    _check_amount(wish.amount, ask)
+    added = amounts.fee_cover(wish.amount) if wish.cover_fees else Money.zero(wish.amount.currency)
     if not (wish.amount + added).is_chargeable():
         raise InvalidWish(
             "With the fee the amount is more than can be charged.",
@@ -142,33 +141,18 @@ def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: date
     return earlier
 
 
-def _check_amount(amount: Money, *, minimum: Money, maximum: Money) -> None:
+def _check_amount(amount: Money, ask: Ask) -> None:
     """Raise InvalidWish with the limit that was broken, written for the API's users (code and amount)."""
-    low = max(minimum, Money(_stripe_minimum(amount), amount.currency))
-    if amount < low:
-        raise InvalidWish(f"The least amount is {low}.", code="amount_too_small", fields=("amount",))
-    if amount > maximum:
-        raise InvalidWish(f"The largest amount is {maximum}.", code="amount_too_large", fields=("amount",))
-    try:
-        amount.check_chargeable()
-    except NotChargeable as error:
-        raise InvalidWish(
-            f"The amount must be a multiple of {error.limit}.",
-            code="amount_not_chargeable",
-            fields=("amount",),
-        ) from error
-    except (BelowMinimum, AboveMaximum) as error:
-        raise InvalidWish(str(error), code="amount_not_chargeable", fields=("amount",)) from error
-
-
-def _stripe_minimum(amount: Money) -> int:
-    from donations import currencies
-
-    return currencies.get(amount.currency).minimum_minor
-
-
-def _fee_cover(amount: Money) -> Money:
-    return cover(amount, rate_for(parse_rates(settings.STRIPE_FEE_RATES), amount.currency))
+    fault = amounts.fault_of(amount, ask)
+    if not fault:
+        return
+    step = Money(currencies.get(amount.currency).step_minor, amount.currency)
+    messages = {
+        "amount_too_small": f"The least amount is {amounts.least(ask)}.",
+        "amount_too_large": f"The largest amount is {ask.maximum}.",
+        "amount_not_chargeable": f"The amount must be a multiple of {step}.",
+    }
+    raise InvalidWish(messages[fault], code=fault, fields=("amount",))
 
 
 def _with_page(contribution: Contribution, *, now: datetime) -> Contribution:

@@ -126,6 +126,8 @@ class Contribution(models.Model):
             checkout_expires_at=expires_at,
             checkout_problem="",
         )
+        if moved:
+            self.checkout_state = self.CheckoutState.OPEN
         return moved == 1
 
 

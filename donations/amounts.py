@@ -1,0 +1,36 @@
+"""What may be given to a campaign, and what covering the fee adds; one place for the API and the pages."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from donations import currencies, fees
+from donations.fees import FeeRate
+from donations.models import Ask
+from donations.money import Money
+
+
+def least(ask: Ask) -> Money:
+    """The least that is taken: the campaign's minimum, never below Stripe's."""
+    return max(ask.minimum, Money(currencies.get(ask.currency).minimum_minor, ask.currency))
+
+
+def fault_of(amount: Money, ask: Ask) -> str:
+    """The API's code for what is wrong with an amount; "" if nothing is."""
+    if amount < least(ask):
+        return "amount_too_small"
+    if amount > ask.maximum:
+        return "amount_too_large"
+    return "" if amount.is_chargeable() else "amount_not_chargeable"
+
+
+def fee_cover(amount: Money) -> Money:
+    """What a reader adds so that the newsroom receives `amount` whole (PRODUCT.md, G5)."""
+    return fees.cover(amount, fees.rate_for(_rates(settings.STRIPE_FEE_RATES), amount.currency))
+
+
+@lru_cache(maxsize=4)
+def _rates(text: str) -> dict[str, FeeRate]:
+    return fees.parse_rates(text)
