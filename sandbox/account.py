@@ -112,13 +112,13 @@ class Account:
         """All objects of a kind, newest first."""
         return list(reversed(self.kinds.get(kind, {}).values()))
 
-    def find(self, kind: str, id: str, *, param: str | None = None) -> Obj:
+    def find(self, kind: str, id: str, *, param: str | None = None, deleted_too: bool = False) -> Obj:
         """
-        The object itself (not a copy). Raises 404 ``resource_missing``, or 400 where the id came in a
-        parameter. A deleted customer or product counts as missing when named in a parameter.
+        The object itself (not a copy). Raises 404 ``resource_missing``, or 400 where the id came in a parameter. A
+        deleted customer or product counts as missing, unless asked for.
         """
         obj = self.kinds.get(kind, {}).get(id)
-        if obj is None or (param and obj.get("deleted")):
+        if obj is None or (obj.get("deleted") and not deleted_too):
             raise missing(kind, id, param=param)
         return obj
 

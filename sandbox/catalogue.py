@@ -146,8 +146,8 @@ def list_products(account: Account, given: Obj) -> Obj:
 
 @get("/v1/products/<id>")
 def retrieve_product(account: Account, given: Obj, id: str) -> Obj:
-    """One product."""
-    return account.find("product", id)
+    """One product; of a deleted one only that it was deleted."""
+    return account.find("product", id, deleted_too=True)
 
 
 @post("/v1/products/<id>", PRODUCT_FIELDS)

@@ -7,6 +7,7 @@ from __future__ import annotations
 from sandbox.account import Obj
 from sandbox.catalogue import PRICE_DATA
 from sandbox.errors import invalid
+from sandbox.methods import TYPES
 from sandbox.params import Email, Fields, Flag, Group, Many, Metadata, OneOf, Text, Url, Whole
 
 # fmt: off
@@ -55,8 +56,8 @@ CREATE: Fields = {
     ),
     "subscription_data": Group({"description": Text(500), "metadata": Metadata()}),
     "setup_intent_data": Group({"description": Text(1000), "metadata": Metadata()}),
-    "allowed_payment_method_types": Many(),
-    "excluded_payment_method_types": Many(),
+    "allowed_payment_method_types": Many(OneOf(*TYPES)),
+    "excluded_payment_method_types": Many(OneOf(*TYPES)),
     "payment_method_collection": OneOf("always", "if_required"),
     "billing_address_collection": OneOf("auto", "required"),
     "consent_collection": Group(

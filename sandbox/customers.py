@@ -31,6 +31,7 @@ def new(account: Account, *, email: str | None, name: str | None) -> Obj:
 
 
 def _values(account: Account, customer: Obj, given: Obj) -> Obj:
+    """What the call changes. Raises for a payment method that this customer cannot have; saves none yet."""
     values = dict(given)
     if "metadata" in values:
         values["metadata"] = merge_metadata(customer, values["metadata"])
@@ -38,21 +39,35 @@ def _values(account: Account, customer: Obj, given: Obj) -> Obj:
         id = values["invoice_settings"].get("default_payment_method")
         if id:
             method = account.find("payment_method", id, param="invoice_settings[default_payment_method]")
-            methods.attach(account, method, customer["id"])
+            methods.check_attachable(account, method, customer["id"])
         values["invoice_settings"] = {**customer["invoice_settings"], "default_payment_method": id}
+    else:
+        values.pop("invoice_settings", None)
     return values
+
+
+def _save_default(account: Account, customer: Obj) -> None:
+    """Save the default payment method with its customer, if it is not yet."""
+    id = customer["invoice_settings"]["default_payment_method"]
+    if id:
+        methods.attach(account, account.objects[id], customer["id"])
 
 
 @post("/v1/customers", {**FIELDS, "payment_method": Text()})
 def create(account: Account, given: Obj) -> Obj:
     """A new customer. Nothing keeps two from having the same address."""
-    method = given.pop("payment_method", None)
+    named = given.pop("payment_method", None)
     customer = shapes.customer(account)
+    values = _values(account, customer, given)
+    method = methods.obtain(account, named) if named else None
     if method:
-        methods.attach(account, methods.obtain(account, method), customer["id"])
-    change(customer, **_values(account, customer, given))
+        methods.check_attachable(account, method, customer["id"])
+    change(customer, **values)
     account.keep(customer)
     tell(account, "customer.created", customer)
+    if method:
+        methods.attach(account, method, customer["id"])
+    _save_default(account, customer)
     return customer
 
 
@@ -72,7 +87,7 @@ def list_customers(account: Account, given: Obj) -> Obj:
 @get("/v1/customers/<id>")
 def retrieve(account: Account, given: Obj, id: str) -> Obj:
     """One customer; of a deleted one only that it was deleted."""
-    return account.find("customer", id)
+    return account.find("customer", id, deleted_too=True)
 
 
 @post("/v1/customers/<id>", FIELDS)
@@ -80,6 +95,7 @@ def update(account: Account, given: Obj, id: str) -> Obj:
     """Change a customer."""
     customer = account.find("customer", id)
     previous = change(customer, **_values(account, customer, given))
+    _save_default(account, customer)
     if "invoice_settings" in previous:
         old = previous["invoice_settings"]["default_payment_method"]
         previous["invoice_settings"] = {"default_payment_method": old}

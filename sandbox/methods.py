@@ -36,23 +36,34 @@ def obtain(account: Account, id: str, *, param: str = "payment_method") -> Obj:
     return account.find("payment_method", id, param=param)
 
 
-def attach(account: Account, method: Obj, customer: str) -> Obj:
+def check_attachable(account: Account, method: Obj, customer: str) -> None:
     """
-    Save a method with a customer. Raises 402 for a card that a bank does not let anybody save, and 400 if it
-    belongs to somebody else.
+    Raises 402 for a card that a bank does not let anybody save, and 400 for a method of somebody else.
     """
     if method["customer"] == customer:
-        return method
+        return
     if method["customer"]:
         raise invalid("The payment method is already attached to a customer.", param="payment_method")
     number = account.secret(method["id"])["number"]
     card = cards.behaviour(number) if method["type"] == "card" else cards.PLAIN
     if card.decline and not card.attaches:
         raise declined(card.decline.message, card.decline.code, card.decline.decline_code)
-    method["customer"] = customer
-    tell(account, "payment_method.attached", method)
+
+
+def attach(account: Account, method: Obj, customer: str) -> Obj:
+    """Save a method with a customer, and return it. Raises as ``check_attachable``."""
+    check_attachable(account, method, customer)
+    if method["customer"] != customer:
+        method["customer"] = customer
+        tell(account, "payment_method.attached", method)
     return method
 
+
+TYPES = (
+    "amazon_pay", "bacs_debit", "bancontact", "card", "cashapp", "ideal", "klarna", "link", "paypal", "sepa_debit",
+    "us_bank_account",
+)  # fmt: skip
+"""The payment methods that a program may ask for; readers here can pay by card and bank debit."""
 
 UNAUTHENTICATED = "We could not authenticate your payment method."
 
@@ -220,7 +231,7 @@ def save(
         "description": Text(1000),
         "metadata": Metadata(),
         "usage": OneOf("off_session", "on_session"),
-        "allowed_payment_method_types": Many(),
+        "allowed_payment_method_types": Many(OneOf(*TYPES)),
         "automatic_payment_methods": Group({"enabled": Flag(), "allow_redirects": OneOf("always", "never")}),
         "return_url": Text(),
     },
@@ -268,7 +279,10 @@ def confirm_setup_intent(account: Account, given: Obj, id: str) -> Obj:
     return _confirm_setup(account, intent)
 
 
-@post("/v1/setup_intents/<id>/cancel", {"cancellation_reason": Text()})
+@post(
+    "/v1/setup_intents/<id>/cancel",
+    {"cancellation_reason": OneOf("abandoned", "duplicate", "requested_by_customer")},
+)
 def cancel_setup_intent(account: Account, given: Obj, id: str) -> Obj:
     """Give a setup intent up that has not succeeded."""
     intent = account.find("setup_intent", id)

@@ -229,7 +229,7 @@ INTENT_FIELDS: Fields = {
         "confirm": Flag(),
         "off_session": Flag(),
         "return_url": Text(),
-        "allowed_payment_method_types": Many(),
+        "allowed_payment_method_types": Many(OneOf(*methods.TYPES)),
         "automatic_payment_methods": Group(
             {"enabled": Flag(), "allow_redirects": OneOf("always", "never")}, needed=("enabled",)
         ),
@@ -296,7 +296,10 @@ def confirm_intent(account: Account, given: Obj, id: str) -> Obj:
     return _confirm(account, intent, on_session=not given.get("off_session"))
 
 
-@post("/v1/payment_intents/<id>/cancel", {"cancellation_reason": Text()})
+@post(
+    "/v1/payment_intents/<id>/cancel",
+    {"cancellation_reason": OneOf("abandoned", "duplicate", "fraudulent", "requested_by_customer")},
+)
 def cancel_intent(account: Account, given: Obj, id: str) -> Obj:
     """
     Give an unpaid intent up. One that a Checkout Session made belongs to the session: expire that instead.

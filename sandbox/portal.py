@@ -9,8 +9,10 @@ from sandbox.checkout_fields import LOCALES
 from sandbox.errors import invalid
 from sandbox.params import PAGE, Fields, Flag, Group, Many, Metadata, OneOf, Text, Url
 from sandbox.routes import get, post
+from sandbox.subscriptions import FEEDBACK
 from sandbox.wire import page
 
+UPDATES = ("address", "email", "name", "phone", "shipping", "tax_id")
 FLOWS = ("payment_method_update", "subscription_cancel", "customer_update")
 
 SUBSCRIPTION_OF_FLOW = Group({"subscription": Text()}, needed=("subscription",))
@@ -22,7 +24,7 @@ CONFIGURATION: Fields = {
     "default_return_url": Url(),
     "features": Group(
         {
-            "customer_update": Group({"enabled": Flag(), "allowed_updates": Many()}),
+            "customer_update": Group({"enabled": Flag(), "allowed_updates": Many(OneOf(*UPDATES))}),
             "invoice_history": Group({"enabled": Flag()}, needed=("enabled",)),
             "payment_method_update": Group({"enabled": Flag()}, needed=("enabled",)),
             "subscription_cancel": Group(
@@ -30,7 +32,7 @@ CONFIGURATION: Fields = {
                     "enabled": Flag(),
                     "mode": OneOf("at_period_end", "immediately"),
                     "proration_behavior": OneOf("none"),
-                    "cancellation_reason": Group({"enabled": Flag(), "options": Many()}),
+                    "cancellation_reason": Group({"enabled": Flag(), "options": Many(OneOf(*FEEDBACK))}),
                 },
                 needed=("enabled",),
             ),
@@ -144,7 +146,10 @@ def update_configuration(account: Account, given: Obj, id: str) -> Obj:
     """Change a configuration; of its features, those that are named."""
     configuration = account.find("billing_portal.configuration", id)
     for name, wish in (given.pop("features", None) or {}).items():
-        configuration["features"][name] |= {key: value for key, value in wish.items() if value is not None}
+        feature, wish = configuration["features"][name], dict(wish)
+        if reason := wish.pop("cancellation_reason", None):
+            feature["cancellation_reason"] |= reason
+        feature |= {key: value for key, value in wish.items() if value is not None}
     if "metadata" in given:
         given["metadata"] = merge_metadata(configuration, given["metadata"])
     if given.get("business_profile"):
