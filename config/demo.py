@@ -17,7 +17,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -73,11 +73,18 @@ class House:
 
     `port` and `sandbox_port` may be 0: then free ones are taken. `say(name, line)` is called, from several
     threads, with each line that a part writes. The account at the sandbox and all of our own data live under
-    `data_dir` and are there again at the next start.
+    `data_dir` and are there again at the next start. `services` names another database or broker than the
+    embedded ones (DATABASE_URL, CELERY_BROKER_URL).
     """
 
     def __init__(
-        self, port: int, sandbox_port: int, data_dir: Path, *, say: Callable[[str, str], None] | None = None
+        self,
+        port: int,
+        sandbox_port: int,
+        data_dir: Path,
+        *,
+        say: Callable[[str, str], None] | None = None,
+        services: Mapping[str, str] | None = None,
     ) -> None:
         self.port = port or _free_port()
         self.sandbox_port = sandbox_port or _free_port()
@@ -85,6 +92,7 @@ class House:
         self.url = f"http://{LOOPBACK}:{self.port}"
         self.sandbox_url = f"http://{LOOPBACK}:{self.sandbox_port}"
         self.parts: list[Part] = []
+        self.services = dict(services or {})
         self._say = say or (lambda name, line: None)
         self._over = threading.Event()
         self._ended: Part | None = None
@@ -116,6 +124,7 @@ class House:
             "NEWSROOM_SUPPORT_EMAIL": "members@gazette.example",
             "NEWSROOM_TIME_ZONE": "UTC",
             "DEFAULT_FROM_EMAIL": "The Sample Gazette <members@gazette.example>",
+            **self.services,
         }
 
     # --- Starting and stopping ---

@@ -27,8 +27,8 @@ ROOT = Path(__file__).resolve().parents[2]
 def call(address: str, body: Any = None) -> Any:
     """GET, or POST of JSON; the JSON that comes back."""
     data = None if body is None else json.dumps(body).encode()
-    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})  # noqa: S310 - our own
-    with urllib.request.urlopen(request, timeout=30) as answer:  # noqa: S310
+    request = urllib.request.Request(address, data, {"Content-Type": "application/json"})
+    with urllib.request.urlopen(request, timeout=30) as answer:
         return json.load(answer)
 
 
@@ -114,7 +114,7 @@ def test_the_demo_takes_gifts_closes_on_control_c_and_opens_again_with_its_books
     data = tmp_path / "data"
     with start_program(data, PORT=0, SANDBOX_PORT=0) as program:
         try:
-            shown = lines_until(program, "fails at each renewal")
+            shown = lines_until(program, "and a renewal fails")
             house = demo.House(*ports_of(shown), data)  # to ask things; it is running already
             children = children_of(program.pid)
 
@@ -163,7 +163,7 @@ def test_the_demo_takes_gifts_closes_on_control_c_and_opens_again_with_its_books
 def test_a_part_that_dies_is_named_and_takes_the_demo_with_it(tmp_path):
     with start_program(tmp_path / "data", PORT=0, SANDBOX_PORT=0) as program:
         try:
-            lines_until(program, "fails at each renewal")
+            lines_until(program, "and a renewal fails")
             children = children_of(program.pid)
             beat = next(pid for pid in children if b"\0beat\0" in Path(f"/proc/{pid}/cmdline").read_bytes())
             os.kill(beat, signal.SIGKILL)
