@@ -10,9 +10,11 @@ from __future__ import annotations
 import base64
 import binascii
 import os
+import re
+from collections.abc import Collection
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import environ
 from django.core.exceptions import ImproperlyConfigured
@@ -56,16 +58,31 @@ def items(name: str, default: str = "") -> list[str]:
     return [item for item in (part.strip() for part in text(name, default).split(",")) if item]
 
 
+def choice(name: str, default: str, *, of: Collection[str]) -> str:
+    """One of a few words."""
+    value = text(name, default)
+    if value not in of:
+        raise ImproperlyConfigured(f"{name}={value!r} is unknown. Set it to one of {', '.join(of)}.")
+    return value
+
+
+def time_zone(name: str, default: str) -> str:
+    """The name of a time zone that this machine knows."""
+    value = text(name, default)
+    try:
+        ZoneInfo(value)
+    except (ValueError, OSError, ZoneInfoNotFoundError) as error:
+        raise ImproperlyConfigured(
+            f"{name}={value!r} is no time zone. Write it as Europe/Amsterdam, or UTC."
+        ) from error
+    return value
+
+
 def origins(name: str, default: str = "") -> list[str]:
-    """Comma-separated origins, such as https://news.example; no path, no wildcard."""
+    """Comma-separated origins as browsers write them, such as https://news.example; no path, no wildcard."""
     found = items(name, default)
     for origin in found:
-        parts = urlsplit(origin)
-        if (
-            parts.scheme not in ("http", "https")
-            or not parts.netloc
-            or origin != f"{parts.scheme}://{parts.netloc}"
-        ):
+        if not _is_origin(origin):
             raise ImproperlyConfigured(
                 f"{name} holds {origin!r}, which is not an origin. Write it as https://news.example, without a path."
             )
@@ -73,12 +90,32 @@ def origins(name: str, default: str = "") -> list[str]:
 
 
 def base_url(name: str, default: str | None = None, *, why: str = "") -> str:
-    """An http(s) address without a slash at its end."""
+    """An http(s) address of a whole site: an origin, to which paths are appended. A slash at its end is cut off."""
     value = text(name, default, why=why).rstrip("/")
-    parts = urlsplit(value)
-    if parts.scheme not in ("http", "https") or not parts.netloc:
+    if not _is_origin(value):
         raise ImproperlyConfigured(
-            f"{name}={value!r} is not a web address. Write it as https://give.news.example."
+            f"{name}={value!r} is not the address of a site. Write it as https://give.news.example, without a path."
+        )
+    return value
+
+
+def _is_origin(value: str) -> bool:
+    """Scheme, host and perhaps a port, in the one spelling that browsers use."""
+    return _ORIGIN.fullmatch(value) is not None
+
+
+_LABEL = "[a-z0-9](?:[a-z0-9-]*[a-z0-9])?"
+_ORIGIN = re.compile(rf"https?://(?:{_LABEL}(?:\.{_LABEL})*|\[[0-9a-f:.]+\])(?::[1-9][0-9]{{0,4}})?")
+
+
+def service(name: str, default: str | None = None, *, schemes: Collection[str]) -> str:
+    """The URL of a service that we speak to, by one of these schemes."""
+    value = text(name, default)
+    scheme, separator, _ = value.partition("://")
+    if not separator or scheme not in schemes:
+        raise ImproperlyConfigured(
+            f"{name} is not a URL that we understand. It starts with one of "
+            f"{', '.join(f'{known}://' for known in schemes)}."
         )
     return value
 
@@ -96,7 +133,7 @@ def keys(name: str, default: str | None = None, *, why: str = "") -> list[tuple[
             key = base64.b64decode(encoded, validate=True)
         except binascii.Error:
             key = b""
-        if not key_id.isalnum() or len(key) != 32:
+        if not (key_id.isascii() and key_id.isalnum()) or len(key) != 32:
             raise ImproperlyConfigured(
                 f"{name} wants comma-separated id:key pairs, each key 32 bytes in base64. "
                 "Make one with `python manage.py generate_keys`."

@@ -14,6 +14,7 @@ from celery.schedules import crontab
 from django.core.exceptions import ImproperlyConfigured
 
 from config import env, logs
+from donations.fees import parse_rates
 
 django_stubs_ext.monkeypatch()
 
@@ -133,7 +134,7 @@ else:
     }
 DATABASES: dict[str, Any] = {"default": _database}
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
-_cache_url = env.optional("CACHE_URL")
+_cache_url = env.service("CACHE_URL", schemes=("redis", "rediss")) if env.optional("CACHE_URL") else None
 CACHES: dict[str, Any] = {
     "default": (
         {"BACKEND": "django.core.cache.backends.redis.RedisCache", "LOCATION": _cache_url}
@@ -145,7 +146,7 @@ CACHES: dict[str, Any] = {
 # --- Language and time --------------------------------------------------------------------------
 USE_TZ = True
 TIME_ZONE = "UTC"
-NEWSROOM_TIME_ZONE = env.text("NEWSROOM_TIME_ZONE", "UTC")
+NEWSROOM_TIME_ZONE = env.time_zone("NEWSROOM_TIME_ZONE", "UTC")
 LANGUAGE_CODE = "en"
 LANGUAGES = [("en", "English"), ("ru", "Русский")]
 LOCALE_PATHS = [BASE_DIR / "locale"]
@@ -236,6 +237,10 @@ STRIPE_CHECKOUT_HOSTS = env.items(
 CHECKOUTS_PER_NETWORK = env.number("CHECKOUTS_PER_NETWORK", 0 if STRIPE_API_BASE else 30)
 TRUSTED_PROXIES = env.number("TRUSTED_PROXIES", 0)
 STRIPE_FEE_RATES = env.text("STRIPE_FEE_RATES", "USD:2.9%+30,EUR:1.5%+25,GBP:1.5%+20,*:2.9%")
+try:
+    parse_rates(STRIPE_FEE_RATES)
+except ValueError as error:
+    raise ImproperlyConfigured(f"STRIPE_FEE_RATES cannot be read: {error}") from error
 if not STRIPE_SECRET_KEY.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
     raise ImproperlyConfigured("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_.")
 if STRIPE_LIVEMODE and STRIPE_API_BASE:
@@ -259,7 +264,11 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM
 # --- Work in the background ---------------------------------------------------------------------
 # The broker is a doorbell: rows are the queue, sweeps finish what a lost message left.
 DOORBELL = "thread"
-CELERY_BROKER_URL = env.text("CELERY_BROKER_URL", "filesystem://")
+CELERY_BROKER_URL = env.service(
+    "CELERY_BROKER_URL",
+    "filesystem://",
+    schemes=("redis", "rediss", "amqp", "amqps", "filesystem", "memory"),
+)
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_BROKER_TRANSPORT_OPTIONS: dict[str, Any] = {}
 if CELERY_BROKER_URL.startswith("filesystem://"):
@@ -310,6 +319,9 @@ CELERY_BEAT_SCHEDULE = {
 EVENT_PAYLOAD_RETENTION = timedelta(days=env.number("EVENT_PAYLOAD_RETENTION_DAYS", 30, least=1))
 
 # --- What is said in the logs -------------------------------------------------------------------
-LOG_FORMAT = env.text("LOG_FORMAT", "console" if DEBUG else "json")
-LOGGING = logs.configuration(form=LOG_FORMAT, level=env.text("LOG_LEVEL", "INFO"))
+LOG_FORMAT = env.choice("LOG_FORMAT", "console" if DEBUG else "json", of=("json", "console"))
+LOGGING = logs.configuration(
+    form=LOG_FORMAT,
+    level=env.choice("LOG_LEVEL", "INFO", of=("DEBUG", "INFO", "WARNING", "ERROR", "CRITICAL")),
+)
 LOGGING_CONFIG = "config.logs.apply"
