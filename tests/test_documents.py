@@ -3,29 +3,31 @@
 from __future__ import annotations
 
 import ast
+import json
+import os
 import re
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from django.apps import apps
+from django.conf import settings
 from django.core.management import get_commands
+from django.db import models
 
 from donations import handlers
+from members.fields import EncryptedField, LookupHashField
 
 ROOT = Path(__file__).resolve().parents[1]
-_ELSEWHERE = {
-    ".venv",
-    "var",
-    "node_modules",
-    ".hypothesis",
-    ".pytest_cache",
-    ".git",
-    ".ruff_cache",
-    ".mypy_cache",
-}
-DOCUMENTS = sorted(
-    path for path in ROOT.rglob("*.md") if not _ELSEWHERE.intersection(path.relative_to(ROOT).parts)
-)
+
+
+def _documents() -> Iterator[Path]:
+    for folder, below, files in os.walk(ROOT):
+        below[:] = [name for name in below if not name.startswith(".") and name != "var"]
+        yield from (Path(folder) / name for name in files if name.endswith(".md"))
+
+
+DOCUMENTS = sorted(_documents())
 _FENCE = re.compile(r"^```[^\n]*\n(.*?)^```", re.MULTILINE | re.DOTALL)
 _SPAN = re.compile(r"`([^`\n]+)`")
 _LINK = re.compile(r"\]\(([^)\s]+)\)|\bsrc=\"([^\"]+)\"")
@@ -50,6 +52,20 @@ def anchors_of(path: Path) -> set[str]:
     """The anchors that a reader of Markdown gets from headings."""
     headings = re.findall(r"^#+ +(.+)$", _FENCE.sub("", path.read_text()), re.MULTILINE)
     return {re.sub(r"[^\w\- ]", "", heading.strip().lower()).replace(" ", "-") for heading in headings}
+
+
+def _models() -> list[type[models.Model]]:
+    return [*apps.get_app_config("members").get_models(), *apps.get_app_config("donations").get_models()]
+
+
+def _rows_about(model: str, register: str) -> Iterator[str]:
+    """The rows of the table that belong to a model: its own, and those below that name none."""
+    is_about = False
+    for row in re.findall(r"^\|.*$", register, re.MULTILINE):
+        first = row.split("|")[1].strip()
+        is_about = f"`{model}`" in first if first else is_about
+        if is_about:
+            yield row
 
 
 each_document = pytest.mark.parametrize("document", DOCUMENTS, ids=name_of)
@@ -134,6 +150,41 @@ def test_each_error_code_is_explained_and_each_explained_code_exists():
     assert raised - explained == set(), "raised, and not explained in docs/api.md"
     anywhere = _OF_THE_FRAMEWORK | set(re.findall(r"\"([a-z_]+)\"", _code_of_refusals()))
     assert explained - anywhere == set(), "explained in docs/api.md, and never raised"
+
+
+def test_each_command_of_ours_is_explained():
+    text = (ROOT / "docs/operations.md").read_text()
+    for path in ROOT.glob("*/management/commands/[a-z]*.py"):
+        assert f"`{path.stem}`" in text, path.stem
+
+
+def test_each_task_of_the_schedule_is_explained():
+    text = (ROOT / "docs/operations.md").read_text()
+    for name, entry in settings.CELERY_BEAT_SCHEDULE.items():
+        assert f"| {name} | `{entry['task']}` |" in text, name
+
+
+@pytest.mark.parametrize("model", _models(), ids=lambda model: model.__name__)
+def test_each_model_is_in_the_register_of_personal_data(model):
+    register = (ROOT / "docs/privacy.md").read_text().split("\n## What is never kept")[0]
+    assert f"`{model.__name__}`" in register
+    assert "ersonal data" in (model.__doc__ or ""), "the docstring says which personal data it holds"
+    rows = "\n".join(_rows_about(model.__name__, register))
+    for kind, word in ((EncryptedField, "| sealed |"), (LookupHashField, "| hash |")):
+        if any(isinstance(field, kind) for field in model._meta.local_fields):
+            assert word in rows, f"{model.__name__} keeps something that is {word.strip('| ')}"
+
+
+def test_the_gift_in_the_readme_is_taken(house, api):
+    """Five minutes with curl end in a page to pay on."""
+    text = (ROOT / "README.md").read_text()
+    example = re.search(r"contributions/ \\\n.*?-d '(\{.*?\})'", text, re.DOTALL)
+    assert example, "README.md begins no gift"
+    answer = api.post("/api/v1/contributions/", example[1], content_type="application/json")
+    assert answer.status_code == 201, answer.content
+    shown = re.search(r"```json\n(\{.*?\})\n```", text, re.DOTALL)
+    assert shown
+    assert json.loads(shown[1]).keys() == answer.json().keys()
 
 
 def test_decisions_are_numbered_without_gaps_and_have_the_same_parts():
