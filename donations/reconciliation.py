@@ -13,14 +13,19 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import islice
 
+import structlog
 from django.conf import settings
+from django.db.models import F
 
 from donations import gateway, inbox
 from donations.errors import DonationError
 from donations.models import ReconcileRun, StripeEvent
 
 HORIZON = timedelta(days=29)  # Stripe keeps 30 days of events; a day less leaves room for slow runs
+USUAL = timedelta(days=3)  # as long as Stripe goes on trying to deliver
+_OVERLAP = timedelta(hours=1)
 _PAGE = 100
+_log = structlog.get_logger(__name__)
 
 
 class WrongMode(Exception):
@@ -35,6 +40,18 @@ class Report:
     seen: int = 0
     missed: int = 0
     by_type: Counter[str] = field(default_factory=Counter)
+
+
+def due_since(*, now: datetime) -> datetime:
+    """
+    From when on Stripe's events should be compared: three days back, or further back if there was no complete
+    comparison of that length since then (an outage, ours or Stripe's).
+    """
+    complete = ReconcileRun.objects.filter(
+        finished_at__isnull=False, problem="", since__lte=F("started_at") - USUAL
+    )
+    last = complete.order_by("-started_at").values_list("started_at", flat=True).first()
+    return min(now - USUAL, last - _OVERLAP) if last else now - USUAL
 
 
 def reconcile(*, since: datetime, now: datetime, dry_run: bool = False) -> Report:
@@ -67,7 +84,11 @@ def _take(page: list[dict[str, object]], report: Report, *, now: datetime, dry_r
     here = set(StripeEvent.objects.filter(stripe_id__in=ids).values_list("stripe_id", flat=True))
     for event in page:
         report.seen += 1
-        envelope = inbox.envelope_of(event)
+        try:
+            envelope = inbox.envelope_of(event)
+        except inbox.Unreadable as reason:  # one that we cannot read must not hide the others
+            _log.error("event unreadable", why=str(reason))
+            continue
         if envelope.livemode != settings.STRIPE_LIVEMODE:
             raise WrongMode(
                 "The events at Stripe are of the other mode, live or test. Check STRIPE_SECRET_KEY."

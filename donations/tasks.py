@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from celery import shared_task
 
 from donations import inbox, reconciliation, services
@@ -32,9 +30,9 @@ def expire_forgotten_checkouts(**_later: object) -> None:
 
 @shared_task
 def reconcile_stripe(**_later: object) -> None:
-    """Fetch what Stripe told and we did not hear, of the last three days."""
+    """Fetch what Stripe told and we did not hear since the last complete comparison."""
     now = clock.now()
-    if reconciliation.reconcile(since=now - timedelta(days=3), now=now).missed:
+    if reconciliation.reconcile(since=reconciliation.due_since(now=now), now=now).missed:
         doorbell.ring("donations.tasks.process_inbox")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
@@ -17,7 +17,12 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument(
-            "--since", type=_moment, help="A date or time in UTC, such as 2026-11-01. Default: 3 days ago."
+            "--since",
+            type=_moment,
+            help=(
+                "A date or time in UTC, such as 2026-11-01. Default: 3 days ago, or earlier if there was no "
+                "complete comparison since."
+            ),
         )
         parser.add_argument("--dry-run", action="store_true", help="Only say what is missing.")
 
@@ -25,7 +30,7 @@ class Command(BaseCommand):
         now = clock.now()
         try:
             report = reconciliation.reconcile(
-                since=since or now - timedelta(days=3), now=now, dry_run=dry_run
+                since=since or reconciliation.due_since(now=now), now=now, dry_run=dry_run
             )
         except (DonationError, reconciliation.WrongMode) as error:
             raise CommandError(str(error)) from error
