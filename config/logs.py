@@ -21,7 +21,8 @@ from structlog.typing import EventDict, Processor, WrappedLogger
 _ADDRESS = re.compile(r"(?<![^\s@<>\"'=:/])[^\s@<>\"'=:/]+@[^\s@<>\"',;)]+")
 _SECRET = re.compile(
     r"(?<![A-Za-z0-9])(?:(?:sk|rk)_(?:test|live)|whsec)_\w+"  # Stripe's keys
-    r"|(?<![\w-])[\w-]{8,}:[\w-]{5,8}:[\w-]{27,}"  # Django's signed tokens
+    r"|(?<![\w-])[\w-]+:[\w-]{5,8}:[\w-]{27,}"  # Django's signed tokens
+    r"|(?<=DETAIL:)[^\n]*"  # what PostgreSQL repeats of a row that it refuses
     r"|(?<!\d)(?:\d[ -]?){13,19}(?!\d)"  # a card number
 )
 _INSTEAD = "[redacted]"
@@ -81,6 +82,10 @@ def configuration(*, form: str, level: str) -> dict[str, Any]:
             "django.server": {"level": "WARNING"},  # its access log would hold addresses' query strings
             "django.request": {"level": "ERROR"},  # 4xx are in our own request line
             "django.security": {"level": "ERROR"},
+            "django.template": {"level": "INFO"},  # its debug lines repeat all that a mail or page was given
+            "urllib3": {
+                "level": "INFO"
+            },  # its debug lines hold the addresses of calls, query strings included
             "stripe": {"level": "WARNING"},
             "celery": {"level": "WARNING"},
             "kombu": {"level": "WARNING"},
