@@ -8,8 +8,11 @@ from typing import Any
 import structlog
 from celery import Celery, signals
 
+from config import broker
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
+broker.install()
 app = Celery("sustainer")
 app.config_from_object("django.conf:settings", namespace="CELERY")
 app.autodiscover_tasks()
