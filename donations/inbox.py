@@ -30,8 +30,9 @@ State = StripeEvent.State
 LEASE = timedelta(minutes=5)  # longer than a task may run
 BATCH = 100
 MAX_ATTEMPTS = 5  # then a person has to look
-SHORTEST_RETRY, LONGEST_RETRY = timedelta(seconds=20), timedelta(minutes=10)  # while Stripe is away
-PARKED_RETRY = timedelta(hours=1)
+# The shortest and the longest wait until the next look; in between, as long again as it has waited so far.
+OUTAGE_RETRY = (timedelta(seconds=20), timedelta(minutes=10))
+PARKED_RETRY = (timedelta(minutes=1), timedelta(hours=1))
 PARKED_FOR = timedelta(days=30)
 
 
@@ -191,8 +192,9 @@ def process(*, event_id: int, now: datetime) -> bool:
             known = work(now) if work else ()
             if not _finish(event, State.PROCESSED if work else State.IGNORED, now=now):
                 raise _DoneByOther  # our lease ran out and somebody else was quicker: undo it all
-            _wake(known)
-        _wake(known)  # those that were parked before they could see what we have just committed
+        # After the commit, so that what was parked meanwhile, and could not see it yet, is woken as well. Should we
+        # die here, those that wait look again by themselves.
+        _wake(known)
     except _DoneByOther:
         return False
     except ledger.Unmatched as parked:
@@ -223,7 +225,7 @@ def _finish(event: StripeEvent, state: str, *, now: datetime, waits_for: str = "
         state=state,
         processed_at=None if state in (State.PARKED, State.QUARANTINED) else now,
         leased_until=None,
-        next_attempt_at=now + PARKED_RETRY if state == State.PARKED else None,
+        next_attempt_at=now + _as_long_again(event, PARKED_RETRY, now=now) if state == State.PARKED else None,
         attempts=event.attempts if state == State.PARKED else event.attempts + 1,
         waits_for=waits_for,
         problem=problem[:200],
@@ -240,16 +242,20 @@ def _try_again(event: StripeEvent, *, now: datetime, problem: str, is_ours: bool
     if is_ours and attempts >= MAX_ATTEMPTS:
         _finish(event, State.QUARANTINED, now=now, problem=f"failed {attempts} times: {problem}")
         return
-    gap = timedelta(seconds=10 * 2**attempts)
-    if not is_ours:
-        gap = min(max(now - event.received_at, SHORTEST_RETRY), LONGEST_RETRY)  # as long again as so far
+    gap = timedelta(seconds=10 * 2**attempts) if is_ours else _as_long_again(event, OUTAGE_RETRY, now=now)
     StripeEvent.objects.filter(pk=event.pk, state=State.RECEIVED).update(
         leased_until=None, next_attempt_at=now + gap, attempts=attempts, problem=problem[:200]
     )
 
 
+def _as_long_again(event: StripeEvent, limits: tuple[timedelta, timedelta], *, now: datetime) -> timedelta:
+    """The time that an event has waited so far, within limits."""
+    shortest, longest = limits
+    return min(max(now - event.received_at, shortest), longest)
+
+
 def _wake(known: Collection[str]) -> None:
-    """Let parked events that wait for one of these ids be tried again; part of the transaction that made them known."""
+    """Let parked events that wait for one of these ids be tried again."""
     wanted = [name for name in known if name]
     if wanted:
         StripeEvent.objects.filter(state=State.PARKED, waits_for__in=wanted).update(
@@ -266,7 +272,7 @@ def _wake_if_known_by_now(event: StripeEvent, waits_for: str) -> None:
 
 
 def _wake_long_parked(now: datetime) -> None:
-    """Try parked events again each hour while Stripe would still tell of them; then they stay for a person to see."""
+    """Try parked events again now and then while Stripe would still tell of them; then they stay for a person."""
     StripeEvent.objects.filter(
         state=State.PARKED, next_attempt_at__lte=now, occurred_at__gt=now - PARKED_FOR
     ).update(state=State.RECEIVED, next_attempt_at=None)

@@ -376,7 +376,8 @@ def note_invoice_paid(invoice: facts.Invoice, *, at: datetime) -> Contribution:
         "attempt_count": invoice.attempt_count,
         "next_attempt_at": None,
     }
-    _upsert_invoice_payment(contribution, invoice, wanted)
+    if not insert_new([Payment(contribution=contribution, stripe_invoice_id=invoice.id, **wanted)]):
+        _change_invoice_payment(Payment.objects.get(stripe_invoice_id=invoice.id), invoice, wanted)
     return contribution
 
 
@@ -402,7 +403,12 @@ def note_invoice_failed(
     }
     if intent is not None:
         wanted["stripe_payment_intent_id"] = intent.id
-    payment = _upsert_invoice_payment(contribution, invoice, wanted)
+    payment = Payment.objects.filter(stripe_invoice_id=invoice.id).first()
+    if payment is None:
+        payment = Payment(contribution=contribution, stripe_invoice_id=invoice.id, **wanted)
+        payment.save(force_insert=True)
+    else:
+        _change_invoice_payment(payment, invoice, wanted)
     if intent is not None:
         _note_reason(payment, intent.failure_code, at=at)
     return contribution, payment
@@ -463,22 +469,15 @@ def _invoice_owner(invoice: facts.Invoice) -> Contribution:
     return contribution
 
 
-def _upsert_invoice_payment(
-    contribution: Contribution, invoice: facts.Invoice, wanted: dict[str, Any]
-) -> Payment:
-    payment = Payment.objects.filter(stripe_invoice_id=invoice.id).first()
-    if payment is None:
-        payment = Payment(contribution=contribution, stripe_invoice_id=invoice.id, **wanted)
-        payment.save(force_insert=True)
-        return payment
+def _change_invoice_payment(payment: Payment, invoice: facts.Invoice, wanted: dict[str, Any]) -> None:
+    """Take over a later word about an invoice. What arrived stays arrived; an older try is no news."""
     if payment.state == PaymentState.SUCCEEDED:
         wanted = {"stripe_payment_intent_id": wanted.get("stripe_payment_intent_id")}
     elif wanted["state"] == PaymentState.FAILED and payment.attempt_count > invoice.attempt_count:
-        return payment  # an older try than the one that we know
+        return
     _change(
         payment, {key: value for key, value in wanted.items() if key != "stripe_payment_intent_id" or value}
     )
-    return payment
 
 
 # --- Subscriptions ------------------------------------------------------------------------------
