@@ -387,7 +387,7 @@ def test_an_event_that_needs_stripe_waits_out_an_outage_of_six_hours(house):
     assert house.status(answer)["status"] == "paid"
 
     house.stripe.faults.clear()
-    house.stripe.advance(inbox.LONGEST_RETRY)
+    house.stripe.advance(inbox.OUTAGE_RETRY[1])
     house.work()
     assert house.status(answer)["status"] == "refunded"
     house.assert_books_agree()
