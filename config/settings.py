@@ -314,8 +314,13 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
     },
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
+    "forget-sent-mail": {
+        "task": "members.tasks.forget_sent_mail",
+        "schedule": crontab(minute="50", hour="3"),
+    },
     "purge-payloads": {"task": "donations.tasks.purge_payloads", "schedule": crontab(minute="40", hour="3")},
 }
+MAIL_RETENTION = timedelta(days=env.number("MAIL_RETENTION_DAYS", 90, least=1))
 EVENT_PAYLOAD_RETENTION = timedelta(days=env.number("EVENT_PAYLOAD_RETENTION_DAYS", 30, least=1))
 
 # --- What is said in the logs -------------------------------------------------------------------

@@ -6,6 +6,7 @@ Campaigns are edited here; everything else is read.
 
 from __future__ import annotations
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -26,6 +27,9 @@ from donations.models import (
 from donations.money import Money
 from members import clock
 from members.windows import Window
+
+admin.site.site_header = admin.site.site_title = settings.NEWSROOM_NAME
+admin.site.index_title = "Sustainer"
 
 
 class AskInline(admin.TabularInline[Ask, Campaign]):

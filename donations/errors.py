@@ -54,6 +54,12 @@ class PaymentsUnavailable(DonationError):
     code = "payments_unavailable"
 
 
+class GoneAtStripe(DonationError):
+    """Stripe does not know the object (any more)."""
+
+    code = "gone"
+
+
 class PaymentsRefused(DonationError):
     """Stripe refused in a way that the reader cannot mend; somebody of the newsroom has to look."""
 

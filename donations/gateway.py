@@ -22,7 +22,7 @@ import structlog
 from django.conf import settings
 
 from donations import facts
-from donations.errors import DonationError, InvalidWish, PaymentsRefused, PaymentsUnavailable
+from donations.errors import GoneAtStripe, InvalidWish, PaymentsRefused, PaymentsUnavailable
 from donations.intervals import Interval
 from donations.money import Money
 
@@ -49,12 +49,6 @@ _local = threading.local()
 
 class InvalidSignature(Exception):
     """The webhook was not signed by Stripe with one of our secrets, or not in the last five minutes."""
-
-
-class NotFound(DonationError):
-    """Stripe does not know the object."""
-
-    code = "not_found"
 
 
 class StillAtWork(PaymentsUnavailable):
@@ -142,19 +136,19 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
 
 
 def expire_checkout(session_id: str) -> None:
-    """Close an open page, so that it cannot be paid any more. Raises NotFound if it is not open."""
+    """Close an open page, so that it cannot be paid any more. Raises GoneAtStripe if it is not open."""
     with _errors_as_ours("expire"):
         _client().v1.checkout.sessions.expire(session_id)
 
 
 def get_session(session_id: str) -> facts.Session:
-    """How a checkout stands now. Raises NotFound, PaymentsUnavailable."""
+    """How a checkout stands now. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("session"):
         return facts.session(_json(_client().v1.checkout.sessions.retrieve(session_id)))
 
 
 def get_subscription(subscription_id: str) -> facts.SubscriptionFacts:
-    """How a subscription stands now. Raises NotFound, PaymentsUnavailable."""
+    """How a subscription stands now. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("subscription"):
         return facts.subscription(_json(_client().v1.subscriptions.retrieve(subscription_id)))
 
@@ -180,7 +174,7 @@ def get_invoice_intent(invoice_id: str) -> facts.Intent | None:
 
 
 def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
-    """Fee, net and settlement currency of one movement. Raises NotFound, PaymentsUnavailable."""
+    """Fee, net and settlement currency of one movement. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("balance"):
         return facts.balance_transaction(_json(_client().v1.balance_transactions.retrieve(transaction_id)))
 
@@ -219,7 +213,7 @@ def open_card_page(*, customer: str, return_url: str) -> str:
     """
     The address of a page of Stripe on which the payer gives another card; it lives for a few minutes.
 
-    Raises NotFound for a customer who was deleted, PaymentsUnavailable.
+    Raises GoneAtStripe for a customer who was deleted, PaymentsUnavailable.
     """
     with _errors_as_ours("portal"):
         session = _client().v1.billing_portal.sessions.create(
@@ -310,7 +304,7 @@ def _errors_as_ours(about: str) -> Iterator[None]:
         raise PaymentsUnavailable("Payments cannot be reached. Please try again in a minute.") from error
     except stripe.InvalidRequestError as error:
         if error.code == "resource_missing" or error.http_status == 404:
-            raise NotFound("Stripe does not know it.") from error
+            raise GoneAtStripe("Stripe does not know it.") from error
         if error.code in ("amount_too_small", "amount_too_large"):
             raise InvalidWish(
                 "The amount is outside what can be charged.", code=error.code, fields=("amount",)

@@ -25,7 +25,7 @@ def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
     """
     The work for an event; None for a type that we do not handle.
 
-    Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, gateway.NotFound.
+    Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, GoneAtStripe.
     """
     handler = HANDLERS.get(kind)
     return handler(event) if handler else None

@@ -22,6 +22,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 
 from donations import amounts, forms, fulfilment, links, queries, serializers, services, velocity
 from donations.errors import (
+    GoneAtStripe,
     IdempotencyKeyInUse,
     InvalidWish,
     PaymentsRefused,
@@ -309,7 +310,7 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
             response = _show(request, "support/card.html", shown, status=503)
             response["Retry-After"] = RETRY_AFTER
             return response
-        except PaymentsRefused:
+        except (PaymentsRefused, GoneAtStripe):
             shown["notice"] = _(
                 "This does not work now. Nothing was changed. Please write to us, so that we can help."
             )

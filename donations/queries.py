@@ -114,8 +114,21 @@ def view_of(contribution: Contribution) -> ContributionView:
         contribution=contribution,
         status=status,
         amount=subscription.amount if subscription else contribution.total,
-        next_payment_at=subscription.upcoming_payment_at if subscription else None,
+        next_payment_at=_next_payment_at(contribution, subscription),
     )
+
+
+def _next_payment_at(contribution: Contribution, subscription: Subscription | None) -> datetime | None:
+    """The next charge; of a renewal that failed, the next try."""
+    if subscription is None:
+        return None
+    if subscription.state == Subscription.State.PAST_DUE:
+        tries = [
+            payment.next_attempt_at for payment in contribution.payments.all() if payment.next_attempt_at
+        ]
+        if tries:
+            return max(tries)
+    return subscription.upcoming_payment_at
 
 
 def get_books() -> dict[str, dict[str, Any]]:

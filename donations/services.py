@@ -19,6 +19,7 @@ from django.db import DatabaseError, transaction
 from donations import amounts, currencies, gateway, ledger, links, queries
 from donations.errors import (
     DonationError,
+    GoneAtStripe,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
     InvalidWish,
@@ -27,7 +28,7 @@ from donations.errors import (
     UnknownContribution,
 )
 from donations.intervals import Interval
-from donations.models import Ask, BalanceEntry, Contribution, Subscription
+from donations.models import Ask, BalanceEntry, Contribution, Payment, Subscription
 from donations.money import Money
 from members import crypto
 from members.rows import insert_new
@@ -41,6 +42,7 @@ CHECKOUT_LIFE = timedelta(hours=1)
 ATTEMPT_LIFE = timedelta(minutes=25)
 IDEMPOTENCY_LIFE = timedelta(hours=24)
 FORGOTTEN_AFTER = timedelta(hours=26)
+UNPAID_KEPT = timedelta(days=7)
 
 
 @dataclass(frozen=True, slots=True)
@@ -238,7 +240,7 @@ def expire_forgotten_checkouts(*, now: datetime) -> int:
         if contribution.stripe_session_id:
             try:
                 session = gateway.get_session(contribution.stripe_session_id)
-            except gateway.NotFound:
+            except GoneAtStripe:
                 pass
             except (PaymentsUnavailable, PaymentsRefused):
                 break  # the next run asks again
@@ -246,8 +248,23 @@ def expire_forgotten_checkouts(*, now: datetime) -> int:
                 if session.status == "complete":
                     continue  # reconciliation brings the events that we missed
         still = Contribution.objects.filter(pk=contribution.pk, checkout_state=contribution.checkout_state)
-        closed += still.update(checkout_state=Contribution.CheckoutState.EXPIRED)
+        closed += still.update(checkout_state=Contribution.CheckoutState.EXPIRED, checkout_url=b"")
     return closed
+
+
+def forget_unpaid(*, now: datetime) -> int:
+    """
+    Forget who did not give: address, name and way back of contributions left unpaid for a week; how many.
+
+    What was asked for stays, for the newsroom's numbers (RELIABILITY.md, 5.2, retention).
+    """
+    unpaid = Contribution.objects.filter(
+        checkout_state=Contribution.CheckoutState.EXPIRED, member=None, created_at__lte=now - UNPAID_KEPT
+    ).exclude(payments__state=Payment.State.SUCCEEDED)
+    remembered = unpaid.exclude(email=b"", name=b"", checkout_url=b"", return_url="")
+    return Contribution.objects.filter(pk__in=remembered.values("pk")).update(
+        email=b"", name=b"", checkout_url=b"", return_url=""
+    )
 
 
 def settle(*, now: datetime, limit: int = 200) -> int:

@@ -38,5 +38,7 @@ def reconcile_stripe(**_later: object) -> None:
 
 @shared_task
 def purge_payloads(**_later: object) -> None:
-    """Forget the bodies of old events."""
-    inbox.purge_payloads(now=clock.now())
+    """Forget what is no longer needed: the bodies of old events, and who did not give."""
+    now = clock.now()
+    inbox.purge_payloads(now=now)
+    services.forget_unpaid(now=now)

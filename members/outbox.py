@@ -137,6 +137,18 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
     return Delivered(sent, retried, failed, more)
 
 
+def forget_sent(*, now: datetime) -> int:
+    """
+    Forget to whom and what was written in messages that are sent or given up for a while; how many.
+
+    That a message was sent, which kind and when stays, and so does its key: it is not sent again.
+    """
+    over = Message.objects.filter(
+        state__in=[Message.State.SENT, Message.State.FAILED], owed_at__lte=now - settings.MAIL_RETENTION
+    )
+    return int(over.exclude(context=b"", recipient=b"").update(context=b"", recipient=b""))
+
+
 def _send(courier: Courier, message: Message) -> Result:
     """Never raises: one message that cannot be written must not stop those behind it."""
     step = "render"

@@ -19,3 +19,9 @@ def end_due_memberships(**_later: object) -> None:
     """End the memberships whose known end has come, and let the mail about it go out."""
     if services.end_due_memberships(now=clock.now()):
         doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def forget_sent_mail(**_later: object) -> None:
+    """Forget to whom and what was written long ago."""
+    outbox.forget_sent(now=clock.now())
