@@ -24,7 +24,7 @@ from members.models import Member, Membership, MembershipStep, Message
 from sandbox.errors import StripeError
 from tests.house import House, session_of
 
-ORDERS, FEWER = 200, 40
+ORDERS, FEWER = 200, 25
 
 
 def start(house: House, **wish: Any) -> str:
