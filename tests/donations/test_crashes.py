@@ -13,6 +13,7 @@ from datetime import timedelta
 from typing import Any
 
 import pytest
+import stripe
 
 from donations import inbox, queries, services
 from donations.models import Contribution, Payment
@@ -23,6 +24,7 @@ from tests.house import House, session_of
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
+CARD_THAT_FAILS_LATER = "4000000000000341"
 LEASES_ARE_OVER = timedelta(minutes=7)
 
 
@@ -36,7 +38,7 @@ def sweep(house: House) -> None:
     # Leases on mail go by the database's clock, which no test can move.
     Message.objects.filter(state="SENDING").update(leased_until=clock.now() - timedelta(days=1))
     for _ in range(2):
-        house.work()
+        house.catch_up()
 
 
 def outcome(answer: dict[str, Any]) -> dict[str, Any]:
@@ -196,6 +198,44 @@ def die_everywhere(
         assert outcome(answer) == expected, f"died before step {number}: {steps[number : number + 1]}"
     house.assert_books_agree()
     return len(points)
+
+
+# --- Taking up a new card, which asks Stripe to charge
+
+
+def test_a_crash_while_a_new_card_is_taken_up_charges_it_once(house):
+    readers = 30
+    stripe_itself = stripe.StripeClient(
+        "sk_test_newsroom", base_addresses={"api": house.stripe.account.public_url}
+    )
+    answers = [monthly(house, number) for number in range(readers)]
+    for subscription in house.stripe.account.all("subscription"):
+        house.stripe.change_card(subscription["id"], CARD_THAT_FAILS_LATER)
+    house.advance(days=33)
+    assert {queries.get_contribution(answer["id"]).status for answer in answers} == {"past_due"}
+
+    def give_another_card(answer: dict[str, Any]) -> None:
+        customer = Contribution.objects.get(public_id=answer["id"]).stripe_customer_id
+        method = stripe_itself.v1.payment_methods.attach("pm_card_visa", {"customer": customer})
+        stripe_itself.v1.customers.update(
+            customer, {"invoice_settings": {"default_payment_method": method.id}}
+        )
+        house.deliver(house.stripe.take_webhooks())
+
+    give_another_card(answers[0])
+    steps = steps_of(lambda: act(house))
+    assert [step for step in steps if step.startswith("POST /v1/invoices")], steps
+    sweep(house)
+    expected = outcome(answers[0])
+    assert expected["status"] == "active"
+    points = [number for number, step in enumerate(steps) if not step.startswith(("SELECT", "GET"))]
+    for number, answer in zip([*points, len(steps)], answers[1:], strict=False):
+        give_another_card(answer)
+        Process(die_before=number).run(lambda: act(house))
+        sweep(house)
+        assert outcome(answer) == expected, f"died before step {number}: {steps[number : number + 1]}"
+    assert 8 <= len(points) < readers - 1
+    house.assert_books_agree()
 
 
 # --- Fees and mail

@@ -229,6 +229,18 @@ def test_with_a_wrong_key_the_newsroom_has_to_look_and_the_row_says_so(house, se
     assert_paid_once(house, house.give(key="tea").json())
 
 
+def test_a_change_of_words_between_two_tries_is_never_sent_under_the_same_key(house, settings):
+    # A release can change what we say to Stripe; it refuses other words under a key that it knows (F27).
+    house.stripe.fault(OPEN_CHECKOUT, "lost_answer", ALL_TRIES)
+    assert_asked_to_come_back(house.give(key="tea"))
+    settings.STRIPE_PRODUCT_NAME = "A gift to another newsroom"
+    assert house.give(key="tea").status_code == 502
+    assert len(sessions_at(house)) == 1
+
+    house.stripe.advance(timedelta(minutes=30))
+    assert_paid_once(house, house.give(key="tea").json())
+
+
 def test_an_amount_that_stripe_finds_too_small_is_the_readers_to_mend(house):
     # Stripe knows only after conversion to its own currency whether an amount is worth a charge.
     error = {"type": "invalid_request_error", "code": "amount_too_small", "message": "Too small."}
