@@ -22,7 +22,7 @@ class Contribution(models.Model):
 
     Written down before Stripe is asked for anything, so that no money can arrive for a gift that we never
     heard of. Its amount is what the reader chose and never changes; a later change of a recurring gift is
-    the subscription's. Personal data: email, name, checkout address (encrypted), until the gift has a member.
+    the subscription's. Personal data: email, name, checkout_url (encrypted), until the gift has a member.
     """
 
     class CheckoutState(models.TextChoices):
