@@ -45,6 +45,7 @@ PERSONAL = [
     "sessionid",
     "csrftoken",
 ]
+QUERY_STRING = re.compile(r"[?&][\w\[\]%]+=")
 
 
 class RefusingMailServer(BaseEmailBackend):
@@ -221,6 +222,7 @@ def test_no_line_of_a_journey_tells_who_the_reader_is(house, journey, form, sett
     assert said, "nothing was logged at all"
     told = {(word, line) for line in said for word in PERSONAL if word in _searchable(line)}
     assert not told
+    assert not [line for line in said if QUERY_STRING.search(line)]
     if form == "json":
         for line in said:
             assert isinstance(json.loads(line), dict)
