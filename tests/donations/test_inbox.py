@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import copy
 import json
+from collections.abc import Callable
 from datetime import datetime, timedelta
 from io import StringIO
 from typing import Any
@@ -267,6 +268,52 @@ def a_bug_with_mail(**promise: Any) -> bool:
     raise ZeroDivisionError
 
 
+# --- Who acts on an event
+
+
+def while_acted_on(monkeypatch: pytest.MonkeyPatch, meanwhile: Callable[[], Any]) -> list[Any]:
+    """Let this happen once, while a worker has an event in its hands; what came of it."""
+    came: list[Any] = []
+    prepare = handlers.prepare
+
+    def overtaken(kind: str, event: dict[str, Any], *, now: datetime) -> Any:
+        if not came:
+            came.append(None)
+            came[0] = meanwhile()
+        return prepare(kind, event, now=now)
+
+    monkeypatch.setattr(handlers, "prepare", overtaken)
+    return came
+
+
+def test_what_a_worker_has_in_its_hands_nobody_else_takes(house, monkeypatch):
+    _, events = paid(house)
+    completed = of_type(events, "checkout.session.completed")
+    tell(house, completed)
+    pk, now = state_of(completed).pk, clock.now()
+    other = while_acted_on(monkeypatch, lambda: inbox.process(event_id=pk, now=now + inbox.LEASE / 2))
+
+    assert inbox.process(event_id=pk, now=now) is True
+
+    assert other == [False]
+    assert inbox.process(event_id=pk, now=now + timedelta(days=1)) is False
+
+
+def test_a_worker_that_was_slower_than_its_lease_undoes_what_it_did(house, monkeypatch):
+    answer, events = paid(house)
+    completed = of_type(events, "checkout.session.completed")
+    tell(house, completed)
+    pk, now = state_of(completed).pk, clock.now()
+    other = while_acted_on(monkeypatch, lambda: inbox.process(event_id=pk, now=now + inbox.LEASE))
+
+    assert inbox.process(event_id=pk, now=now) is False
+
+    assert other == [True]
+    assert state_of(completed).processed_at == now + inbox.LEASE
+    assert Payment.objects.count() == Message.objects.count() == 1
+    assert house.status(answer)["status"] == "paid"
+
+
 # --- What contradicts us
 
 
@@ -416,6 +463,26 @@ def test_a_late_word_of_a_decline_does_not_undo_a_payment(house):
 
     payment = Payment.objects.get()
     assert (payment.state, payment.failure_code) == ("SUCCEEDED", "")
+    assert house.status(answer)["status"] == "paid"
+    house.work()
+    house.assert_books_agree()
+
+
+@pytest.mark.parametrize(
+    ("kind", "after"),
+    [
+        ("payment_intent.processing", "payment_intent.succeeded"),
+        ("checkout.session.async_payment_failed", "checkout.session.completed"),
+    ],
+)
+def test_no_earlier_word_takes_back_money_that_arrived(house, kind, after):
+    answer, events = paid(house)
+    late = an_event(house, kind, of_type(events, after)["data"]["object"])
+
+    hear(house, *events, late)
+
+    assert state_of(late).state == "PROCESSED"
+    assert Payment.objects.get().state == "SUCCEEDED"
     assert house.status(answer)["status"] == "paid"
     house.work()
     house.assert_books_agree()
