@@ -97,12 +97,13 @@ def apply(config: dict[str, Any]) -> None:
     """Configure logging and structlog; Django calls this with settings.LOGGING."""
     global _write_line
     logging.config.dictConfig(config)
-    structlog.configure(
-        processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+    if not structlog.is_configured():  # once, for it is the same for all: a logger keeps what it began with
+        structlog.configure(
+            processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
+            logger_factory=structlog.stdlib.LoggerFactory(),
+            wrapper_class=structlog.stdlib.BoundLogger,
+            cache_logger_on_first_use=True,
+        )
     root = logging.getLogger()
     handler = next((found for found in root.handlers if isinstance(found, logging.StreamHandler)), None)
     is_wanted = handler is not None and root.isEnabledFor(logging.INFO)
