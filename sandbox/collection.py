@@ -54,7 +54,9 @@ def default_method(account: Account, invoice: Obj) -> Obj | None:
     subscription = _subscription(account, invoice)
     customer = account.objects[invoice["customer"]]
     id = subscription["default_payment_method"] if subscription else None
-    id = id or customer.get("invoice_settings", {}).get("default_payment_method")  # a deleted customer has none
+    id = id or customer.get("invoice_settings", {}).get(
+        "default_payment_method"
+    )  # a deleted customer has none
     return account.objects[id] if id else None
 
 

@@ -60,7 +60,7 @@ def a_value(kind: params.Kind, name: str, dice: random.Random, kinds: dict[str, 
     match kind:
         case params.Group(fields):
             chosen = dice.sample(sorted(fields), dice.randint(0, len(fields)))
-            return {key: a_value(fields[key], key, dice, kinds) for key in {*chosen, *kind.needed}}
+            return {key: a_value(fields[key], key, dice, kinds) for key in sorted({*chosen, *kind.needed})}
         case params.Many(of):
             return [a_value(of, name, dice, kinds) for _ in range(dice.randint(1, 2))]
         case params.Either(group, plain):
