@@ -17,7 +17,7 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import locale
-from django.urls import resolve
+from django.urls import ResolverMatch, get_urlconf, resolve
 from django.utils import translation
 
 from config import logs
@@ -109,10 +109,15 @@ class WebhookLane:
         if request.path_info != WEBHOOK_PATH:
             return self.get_response(request)
         request.get_host()  # raises DisallowedHost, as CommonMiddleware does
-        request.resolver_match = match = resolve(WEBHOOK_PATH)
+        request.resolver_match = match = _webhook(get_urlconf())
         response: HttpResponse = match.func(request)
         response["Content-Length"] = str(len(response.content))
         return response
+
+
+@lru_cache
+def _webhook(urlconf: str | None) -> ResolverMatch:
+    return resolve(WEBHOOK_PATH, urlconf)
 
 
 # --- What only pages need -------------------------------------------------------------------------
