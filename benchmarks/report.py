@@ -13,17 +13,15 @@ from benchmarks.servers import THREADS, WORKERS
 
 def show(rows: dict[str, Row], renewals: dict[str, Any] | None, *, seconds: float) -> None:
     """Print everything."""
-    limit = rows["limit"].median("per_second")
-    nothing = rows["nothing"].median("per_second")
     print(
         f"\n{WORKERS} workers × {THREADS} threads, {CONNECTIONS} connections, "
         f"medians of {ROUNDS} rounds of {SECONDS:g} s; {seconds:.0f} s in all\n"
     )
     print(f"{'':48}{'requests/s':>11}{'of limit':>10}{'of bare':>9}{'p50 ms':>8}{'p99 ms':>8}{'CPU µs':>8}")
     for row in rows.values():
-        speed = row.median("per_second")
         print(
-            f"{row.name:48}{speed:11,.0f}{speed / limit:10.2f}{speed / nothing:9.2f}"
+            f"{row.name:48}{row.median('per_second'):11,.0f}"
+            f"{row.ratio(rows['limit']):10.2f}{row.ratio(rows['nothing']):9.2f}"
             f"{row.median('p50_ms'):8.1f}{row.median('p99_ms'):8.1f}{row.median('cpu_us'):8.0f}"
         )
     if renewals:
@@ -75,18 +73,18 @@ class Target:
 
 
 def _targets(rows: dict[str, Row], renewals: dict[str, Any]) -> Iterator[Target]:
-    def ratio(name: str, to: str, figure: str = "per_second") -> float:
-        return rows[name].median(figure) / rows[to].median(figure)
-
+    limit, nothing = rows["limit"], rows["nothing"]
     if "webhook" in rows:
-        yield Target("webhook receipt, of the limit", ratio("webhook", "limit"), least=0.80)
-        yield Target("webhook receipt, p99 of the limit's", ratio("webhook", "limit", "p99_ms"), most=1.5)
+        yield Target("webhook receipt, of the limit", rows["webhook"].ratio(limit), least=0.80)
+        yield Target("webhook receipt, p99 of the limit's", rows["webhook"].ratio(limit, "p99_ms"), most=1.5)
     if "create" in rows:
-        yield Target("contribution without Stripe's time, of the limit", ratio("create", "limit"), least=0.35)
+        yield Target(
+            "contribution without Stripe's time, of the limit", rows["create"].ratio(limit), least=0.35
+        )
     if "paced" in rows:
         yield Target("contribution at 100 requests/s, p99 in ms", rows["paced"].median("p99_ms"), most=100)
     if "campaign" in rows:
-        yield Target("campaign, cached, of the bare view", ratio("campaign", "nothing"), least=0.70)
+        yield Target("campaign, cached, of the bare view", rows["campaign"].ratio(nothing), least=0.70)
     if renewals:
         yield Target("queries to book a renewal", renewals["queries_for_invoice_paid"], most=14)
         yield Target("calls to Stripe to book the renewals", renewals["stripe_calls"], most=0)

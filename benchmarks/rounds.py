@@ -1,4 +1,9 @@
-"""Rounds of measurement: every row in turn, again and again; the median of each figure counts."""
+"""
+Rounds of measurement: every row in turn, again and again; the median of each figure counts.
+
+A ratio is taken within each round, between turns that lie seconds apart, and the median of the ratios counts: on
+a machine that is busy with something else, that is steadier than a ratio of two medians.
+"""
 
 from __future__ import annotations
 
@@ -14,10 +19,10 @@ from benchmarks.place import ROOT, Place
 from benchmarks.servers import Server
 
 CONNECTIONS = 8
-ROUNDS = 3
-SECONDS = 2.0
+ROUNDS = 7
+SECONDS = 0.9  # short turns and many rounds, so that what else the machine does falls on all rows alike
 MOST_PER_SECOND = 4_000  # requests prepared for each second of a row; a faster server ends its turn early
-_SLOW_START = 0.7  # seconds of each row that are not counted, so that all is loaded and connected
+_SLOW_START = 0.5  # seconds of each row that are not counted, so that all is loaded and connected
 
 
 class Failed(Exception):
@@ -40,6 +45,11 @@ class Row:
     def median(self, figure: str) -> float:
         """The median over the rounds; 0 if it could not be measured."""
         return statistics.median(result[figure] or 0.0 for result in self.results)
+
+    def ratio(self, to: Row, figure: str = "per_second") -> float:
+        """The median of the ratios to another row in the same rounds."""
+        pairs = zip(self.results, to.results, strict=True)
+        return float(statistics.median(mine[figure] / other[figure] for mine, other in pairs))
 
 
 class Generator:
