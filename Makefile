@@ -20,12 +20,12 @@ demo: $(READY)  ## The whole house on this machine: site, worker, beat and an of
 	@exec $(BIN)/python -m config.demo
 
 test: $(READY)  ## All tests on SQLite, in parallel
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=10
 
 test-postgresql: $(READY)  ## All tests on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_BROKER_URL)
 	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/sustainer}" \
 	CELERY_BROKER_URL="$${TEST_BROKER_URL:-redis://127.0.0.1:6379/15}" \
-	$(BIN)/python -m pytest -n auto --dist loadgroup
+	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=10
 
 check: $(READY)  ## Format, lint, types, import contracts, migrations, deploy checks, API schema, translations
 	$(BIN)/ruff format --check .
