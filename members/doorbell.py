@@ -47,11 +47,13 @@ class Bell:
 
     def ring(self, task_name: str, request_id: str | None = None) -> None:
         with self._changed:
+            is_news = task_name not in self._wanted
             self._wanted[task_name] = request_id
             if self._thread is None or not self._thread.is_alive():
                 self._thread = threading.Thread(target=self._run, name="doorbell", daemon=True)
                 self._thread.start()
-            self._changed.notify()
+            if is_news:  # else it goes out with the ring before, in a moment; events come by the thousand
+                self._changed.notify()
 
     def _run(self) -> None:
         while True:

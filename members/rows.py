@@ -26,7 +26,10 @@ def insert_new(rows: Sequence[models.Model]) -> int:
     connection = connections[alias]
     fields, statement = _statement(model, alias, len(rows))
     values = [
-        field.get_db_prep_save(field.pre_save(row, add=True), connection) for row in rows for field in fields
+        None if value is None else field.get_db_prep_save(value, connection)
+        for row in rows
+        for field in fields
+        for value in (field.pre_save(row, add=True),)
     ]
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
