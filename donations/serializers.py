@@ -145,15 +145,18 @@ class ContributionInput(StrictSerializer):
 _REQUIRED = {"campaign", "interval", "amount", "currency"}
 
 
-class ContributionOutput(serializers.Serializer[Any]):
-    """A contribution that was begun: where to send the reader."""
-
+class _Core(serializers.Serializer[Any]):
     id = serializers.UUIDField()
     status = serializers.ChoiceField(choices=[status.value for status in Status])
     interval = serializers.ChoiceField(choices=[interval.value for interval in Interval])
     amount = serializers.IntegerField(help_text="The gift, in minor units.")
     fee_cover = serializers.IntegerField(help_text="What is added to it, in minor units.")
     currency = serializers.CharField()
+
+
+class ContributionOutput(_Core):
+    """A contribution that was begun: where to send the reader."""
+
     checkout_url = serializers.URLField(
         allow_null=True, help_text="Stripe's page; null once it cannot be paid any more."
     )
@@ -174,15 +177,9 @@ def begun(contribution: Contribution, status: Status) -> dict[str, Any]:
     }
 
 
-class ContributionStatusOutput(serializers.Serializer[Any]):
+class ContributionStatusOutput(_Core):
     """How a contribution stands; nothing personal."""
 
-    id = serializers.UUIDField()
-    status = serializers.ChoiceField(choices=[status.value for status in Status])
-    interval = serializers.ChoiceField(choices=[interval.value for interval in Interval])
-    amount = serializers.IntegerField(help_text="The gift, in minor units.")
-    fee_cover = serializers.IntegerField(help_text="What is added to it, in minor units.")
-    currency = serializers.CharField()
     next_payment_at = serializers.DateTimeField(
         allow_null=True, help_text="UTC; null when nothing will be charged."
     )
