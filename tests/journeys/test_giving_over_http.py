@@ -22,7 +22,7 @@ from tests.waiting import until
 
 pytestmark = [pytest.mark.processes, pytest.mark.xdist_group("processes")]
 
-DATABASE = "sustainer_journeys"
+DATABASE = f"sustainer_journeys_{os.getpid()}"  # several runs may share a server
 
 
 def call(address: str, body: Any = None) -> tuple[int, Any]:
@@ -55,7 +55,7 @@ def services() -> Iterator[dict[str, str]]:
             "DATABASE_URL": f"postgres://{server['user']}:{server['password']}@{server['host']}:{server['port']}/{DATABASE}",
             "CELERY_BROKER_URL": os.environ.get("CELERY_BROKER_URL", "filesystem://localhost/"),
         }
-        maintenance.execute(f"DROP DATABASE {DATABASE} WITH (FORCE)")
+        maintenance.execute(f"DROP DATABASE IF EXISTS {DATABASE} WITH (FORCE)")
 
 
 @pytest.fixture(scope="module")
