@@ -127,4 +127,4 @@ def forget_rings() -> None:
     import redis
 
     with redis.Redis(*_BROKER) as broker:
-        broker.delete("celery", "_kombu.binding.celery")
+        broker.delete("celery", *broker.scan_iter("_kombu.binding*celery*"))
