@@ -54,6 +54,7 @@ def test_an_id_that_a_proxy_gave_is_kept(api, given):
         "ünïcödé12",
         "ada@example.org",
         "../../x1",
+        "4242-4242-4242-4242",
     ],
 )
 def test_an_id_that_could_mislead_a_reader_of_logs_is_replaced(api, given):
