@@ -23,6 +23,7 @@ CLOCKS = re.compile(
 REAL_TIME = {
     "members/clock.py": "it is the clock",
     "config/middleware.py": "how long a request took, for its line in the log",
+    "config/logs.py": "when a line was written, on the clock that operators read",
     "config/broker.py": "names of files, in the order in which they were written",
     "config/demo.py": "how long a process of the demo may take to start and to stop",
     "members/outbox.py": "a lease is about machines: it goes by the database's clock, and a batch by a stopwatch",
