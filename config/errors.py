@@ -34,6 +34,8 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.PaymentsUnavailable: 503,
 }
 RETRY_AFTER = "30"  # seconds; how long a client waits after a 503
+# What a widget can offer when payments do not work: one mail when they do.
+OUTAGE_OFFER = {"url": "/api/v1/reminders/", "remind": "when_payments_work"}
 
 _CODES = {
     "parse_error": "malformed_json",
@@ -50,9 +52,12 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
         status = next(code for kind, code in HTTP_MEANING.items() if isinstance(exc, kind))
         fields = {name: [{"code": exc.code, "message": str(exc)}] for name in exc.fields}
         code = "invalid_request" if fields else exc.code
+        answer = body(code, str(exc), fields)
+        if isinstance(exc, donations.PaymentsUnavailable):
+            answer["error"]["remind_me"] = OUTAGE_OFFER
         wait = getattr(exc, "wait", None) or (RETRY_AFTER if status == 503 else None)
         headers = {"Retry-After": str(wait)} if wait else {}
-        return Response(body(code, str(exc), fields), status=status, headers=headers)
+        return Response(answer, status=status, headers=headers)
     if isinstance(exc, OperationalError):
         _log.error("database unreachable", why=type(exc).__name__)
         return Response(

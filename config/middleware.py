@@ -97,6 +97,7 @@ def _policy(checkout_hosts: tuple[str, ...], api_base: str | None) -> str:
 
 
 WEBHOOK_PATH = "/api/v1/webhooks/stripe/"
+STATS_PATH = "/api/v1/reminders/stats/"  # a page's script asks it, with the session of a member of staff
 
 
 class WebhookLane:
@@ -146,7 +147,8 @@ class _ForPages:
 
 def is_for_programs(request: HttpRequest) -> bool:
     """Whether a program asks rather than a browser that shows pages."""
-    return request.path_info.startswith(("/api/", "/health/"))
+    is_asked_by_staff = request.path_info == STATS_PATH
+    return request.path_info.startswith(("/api/", "/health/")) and not is_asked_by_staff
 
 
 class SessionMiddleware(_ForPages, sessions.SessionMiddleware):

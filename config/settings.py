@@ -74,6 +74,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "members",
     "donations",
+    "reminders",
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
@@ -191,7 +192,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
-CORS_URLS_REGEX = r"^/api/v1/(campaigns|contributions)/"
+CORS_URLS_REGEX = r"^/api/v1/(campaigns|contributions|reminders)/"
 CORS_ALLOW_METHODS = ["GET", "POST", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["content-type", "idempotency-key"]
 CORS_EXPOSE_HEADERS = ["retry-after", "x-request-id"]
@@ -256,6 +257,26 @@ NEWSROOM_SUPPORT_EMAIL = env.text(
 )
 CONSENT_TEXT_VERSION = env.text("CONSENT_TEXT_VERSION", "newsletter-1")
 
+# --- Reminders ----------------------------------------------------------------------------------
+# How many of 100 people get no reminder, so that it can be seen what the others' change; 0: none.
+REMINDER_HOLD_OUT_PERCENT = env.number("REMINDER_HOLD_OUT_PERCENT", 5)
+# How many mails a single reminder may bring (1 or 2); the reader is told so when asking.
+REMINDER_MAILS = env.number("REMINDER_MAILS", 1, least=1)
+# Whether an address that we see for the first time has to say yes by mail first.
+REMINDER_CONFIRM_ONE_OFF = env.flag("REMINDER_CONFIRM_ONE_OFF", default=False)
+REMINDER_CONFIRM_RECURRING = env.flag("REMINDER_CONFIRM_RECURRING", default=True)
+REMINDER_CONSENT_VERSION = env.text("REMINDER_CONSENT_VERSION", "reminder-1")
+# How many reminders may be asked for in an hour; beyond that the answer is the same and nothing is stored. 0: no limit.
+REMINDERS_PER_NETWORK = env.number("REMINDERS_PER_NETWORK", 200)
+REMINDERS_PER_ADDRESS = env.number("REMINDERS_PER_ADDRESS", 3)
+REMINDERS_PER_DOMAIN = env.number("REMINDERS_PER_DOMAIN", 2000)
+# After how many days the address of a reminder that is over is forgotten.
+REMINDER_ADDRESS_RETENTION = timedelta(days=env.number("REMINDER_ADDRESS_RETENTION_DAYS", 30, least=1))
+if REMINDER_HOLD_OUT_PERCENT > 100:
+    raise ImproperlyConfigured("REMINDER_HOLD_OUT_PERCENT is a share of 100; set it to 0 to 100.")
+if REMINDER_MAILS > 2:
+    raise ImproperlyConfigured("REMINDER_MAILS is 1 or 2: more than two mails for one wish is too many.")
+
 # --- Mail ---------------------------------------------------------------------------------------
 globals().update(env.email("EMAIL_URL", "eml:" if DEBUG else "smtp://127.0.0.1:25"))
 EMAIL_TIMEOUT = 20  # seconds; a mail server that says nothing must not hold a worker
@@ -309,6 +330,9 @@ CELERY_BEAT_SCHEDULE = {
     "settle-payments": {"task": "donations.tasks.settle_payments", "schedule": _SWEEP},
     "send-owed-mail": {"task": "members.tasks.send_owed_mail", "schedule": _SWEEP},
     "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},
+    "dispatch-reminders": {"task": "reminders.tasks.dispatch_reminders", "schedule": _SWEEP},
+    "follow-reminders": {"task": "reminders.tasks.follow_reminders", "schedule": _SWEEP},
+    "tidy-reminders": {"task": "reminders.tasks.tidy_reminders", "schedule": crontab(minute="10", hour="4")},
     "finish-checkouts": {
         "task": "donations.tasks.expire_forgotten_checkouts",
         "schedule": timedelta(minutes=10),

@@ -10,9 +10,11 @@ from config import docs, health
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="support:index"), name="home"),
     path("api/v1/", include("donations.urls")),
+    path("api/v1/reminders/", include("reminders.urls")),
     path("api/v1/schema/", docs.Schema.as_view(), name="schema"),
     path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),
     path("support/", include("donations.page_urls")),
+    path("reminders/", include("reminders.page_urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("admin/", admin.site.urls),

@@ -25,7 +25,7 @@ from donations.models import Ask, Campaign
 from donations.money import Money
 
 OTHER = "other"
-TAGS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content")
+TAGS = ("utm_source", "utm_medium", "utm_campaign", "utm_term", "utm_content", "reminder")
 
 _PAGE_KEY = re.compile(r"[A-Za-z0-9_-]{20,64}")
 _LONGEST = 300  # characters of one field that are shown again; more than any field takes
@@ -151,7 +151,9 @@ class Filled:
     name: str = ""
     cover_fees: bool = False
     newsletter_consent: bool = False
+    reminder_consent: bool = False
     page_key: str = ""
+    raised_from: Money | None = None  # what a reader had in mind when the least amount was lower
     tags: Mapping[str, str] = field(default_factory=dict)
 
     def with_new_key(self) -> Filled:
@@ -250,10 +252,18 @@ def from_link(offer: Offer, query: Mapping[str, str]) -> Filled:
     chosen: int | None = ask.default_minor
     other = ""
     text = query.get("amount", "")
-    if re.fullmatch(r"[0-9]{1,14}", text, re.ASCII) and not amounts.fault_of(Money(int(text), currency), ask):
-        chosen = int(text) if int(text) in ask.suggested else None
-        other = "" if chosen else typed(Money(int(text), currency))
-    return Filled(currency, interval, chosen, other, page_key=_new_key(), tags=_tags(query))
+    raised_from = None
+    if re.fullmatch(r"[0-9]{1,14}", text, re.ASCII):
+        wanted = Money(int(text), currency)
+        if "reminder" in query and wanted.minor and amounts.fault_of(wanted, ask) == "amount_too_small":
+            # They chose it when it was enough. The least that is enough now, and a word about it.
+            wanted, raised_from = ask.minimum, wanted
+        if not amounts.fault_of(wanted, ask):
+            chosen = wanted.minor if wanted.minor in ask.suggested else None
+            other = "" if chosen else typed(wanted)
+    return Filled(
+        currency, interval, chosen, other, page_key=_new_key(), raised_from=raised_from, tags=_tags(query)
+    )
 
 
 def from_post(offer: Offer, post: Mapping[str, str]) -> Filled:
@@ -274,6 +284,7 @@ def from_post(offer: Offer, post: Mapping[str, str]) -> Filled:
         name=post.get("name", "").strip()[:_LONGEST],
         cover_fees="cover_fees" in post,
         newsletter_consent="newsletter_consent" in post,
+        reminder_consent="reminder_consent" in post,
         page_key=page_key if _PAGE_KEY.fullmatch(page_key) else _new_key(),
         tags=_tags(post),
     )
@@ -289,6 +300,7 @@ def request_body(offer: Offer, filled: Filled, *, page_url: str) -> dict[str, An
         "name": filled.name,
         "cover_fees": filled.cover_fees,
         "newsletter_consent": filled.newsletter_consent,
+        "reminder_consent": filled.reminder_consent,
         "locale": offer.locale,
         "source": {"page_url": page_url, "component": "support_page", **filled.tags},
     }

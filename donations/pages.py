@@ -8,6 +8,7 @@ comes back to us as an event. Everything works without JavaScript.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
@@ -174,6 +175,8 @@ def _draw(
         "problems": problems,
         "problem_list": _with_targets(problems, filled),
         "notice": notice,
+        "raised": _raised(offer, filled),
+        "remind_me": _remind_me(offer, filled),
         "unavailable": _unavailable(),
         "refused": _refused(),
         "is_back": is_back and not problems and not notice,
@@ -182,6 +185,24 @@ def _draw(
     if status == 503:
         response["Retry-After"] = RETRY_AFTER
     return response
+
+
+def _raised(offer: forms.Offer, filled: forms.Filled) -> str:
+    """That a reader's amount of long ago is below the least one by now; "" if it is not."""
+    if filled.raised_from is None:
+        return ""
+    return _("You thought of %(wish)s. The least amount is %(least)s by now, so we have put that in.") % {
+        "wish": forms.short(filled.raised_from, offer.locale),
+        "least": forms.short(offer.ask(filled).minimum, offer.locale),
+    }
+
+
+def _remind_me(offer: forms.Offer, filled: forms.Filled) -> str:
+    """The query of the page on which a reader asks to be reminded of this very wish."""
+    wish: dict[str, str | int] = {"campaign": offer.campaign.slug, "interval": filled.interval}
+    if filled.amount is not None:
+        wish |= {"amount": filled.amount, "currency": filled.currency}
+    return urlencode({**wish, "lang": offer.locale})
 
 
 def _with_targets(problems: dict[str, str], filled: forms.Filled) -> list[tuple[str, str]]:
@@ -358,6 +379,11 @@ def _show(request: HttpRequest, template: str, context: dict[str, Any], *, statu
     response = render(request, template, {**shared, **context}, status=status)
     response["Content-Language"] = language
     return response
+
+
+# For pages of other floors that look like these.
+show = _show
+language_of = _language
 
 
 def _same_page(request: HttpRequest, **changes: str) -> str:

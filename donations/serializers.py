@@ -40,6 +40,9 @@ class SourceInput(StrictSerializer):
     utm_campaign = TextField(required=False, max_length=100)
     utm_term = TextField(required=False, max_length=100)
     utm_content = TextField(required=False, max_length=100)
+    reminder = TextField(
+        required=False, max_length=64, help_text="The mark in a reminder's link, as the link has it."
+    )
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict) and not isinstance(data.get("page_url", ""), str):
@@ -93,6 +96,9 @@ class ContributionInput(StrictSerializer):
     )
     source = SourceInput(required=False)  # type: ignore[assignment]  # DRF takes declared fields off the class
     newsletter_consent = FlagField(required=False, help_text="Whether the reader asked for the newsletter.")
+    reminder_consent = FlagField(
+        required=False, help_text="Whether one e-mail may follow if the payment page is left unpaid."
+    )
 
     def to_internal_value(self, data: Any) -> Any:
         if isinstance(data, dict):

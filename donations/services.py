@@ -59,6 +59,7 @@ class Wish:
     return_url: str = ""
     source: dict[str, Any] = field(default_factory=dict)
     newsletter_consent: bool = False
+    reminder_consent: bool = False
 
 
 def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) -> Contribution:
@@ -127,6 +128,7 @@ def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: date
         locale=wish.locale or campaign.locale,
         source=wish.source,
         newsletter_consent=wish.newsletter_consent,
+        reminder_consent=wish.reminder_consent,
         return_url=wish.return_url,
         livemode=settings.STRIPE_LIVEMODE,
         created_at=now,
@@ -223,6 +225,17 @@ def open_card_page(*, token: str) -> str:
         raise UnknownContribution("This contribution has ended.")
     back = links.after_checkout(subscription.contribution, outcome="thanks")
     return gateway.open_card_page(customer=subscription.stripe_customer_id, return_url=back)
+
+
+def payments_work() -> bool:
+    """Whether Stripe answers us, asked with a question that changes nothing."""
+    try:
+        gateway.get_session("cs_test_is_anybody_there")
+    except gateway.NotFound:
+        return True
+    except (PaymentsUnavailable, PaymentsRefused):
+        return False
+    return True
 
 
 def expire_forgotten_checkouts(*, now: datetime) -> int:

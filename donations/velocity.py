@@ -1,5 +1,5 @@
 """
-How many checkouts one network may begin: the first fence against card testing.
+How often one network may do a thing: the first fence against card testing, and against floods of any kind.
 
 Donation pages with small free amounts are what thieves try stolen cards on (STRIPE.md, section 7). Stripe's page
 has its own defences; this keeps a script from opening pages by the thousand. No IP address is stored: the key is
@@ -30,24 +30,38 @@ def note_checkout(request: HttpRequest, *, now: datetime) -> None:
     :raises TooManyCheckouts: with the seconds to wait, once it has begun more than settings.CHECKOUTS_PER_NETWORK
         in ten minutes; 0 there turns the fence off.
     """
-    limit = settings.CHECKOUTS_PER_NETWORK
-    if not limit:
-        return
-    seconds = int(WINDOW.total_seconds())
-    window, into = divmod(int(now.timestamp()), seconds)
-    key = f"checkouts:{_network_key(request, now)}:{window}"
-    cache.add(key, 0, timeout=seconds)
-    try:
-        count = cache.incr(key)
-    except ValueError:  # it ran out between the two calls: a new window
-        count = 1
-    if count > limit:
+    wait = note(
+        "checkouts", network_key(request, now), limit=settings.CHECKOUTS_PER_NETWORK, per=WINDOW, now=now
+    )
+    if wait:
         raise TooManyCheckouts(
-            "Too many gifts were begun from your network. Please wait a little.", wait=seconds - into
+            "Too many gifts were begun from your network. Please wait a little.", wait=wait
         )
 
 
-def _network_key(request: HttpRequest, now: datetime) -> str:
+def note(what: str, key: str, *, limit: int, per: timedelta, now: datetime) -> int:
+    """
+    Count one more of something for whoever the key stands for.
+
+    :param key: a keyed hash; never an address, for it is kept in the cache.
+    :param limit: how many are allowed in one window; 0 counts nothing and allows all.
+    :returns: 0 while it is allowed, else the seconds until the next window begins.
+    """
+    if not limit:
+        return 0
+    seconds = int(per.total_seconds())
+    window, into = divmod(int(now.timestamp()), seconds)
+    name = f"{what}:{key}:{window}"
+    cache.add(name, 0, timeout=seconds)
+    try:
+        count = cache.incr(name)
+    except ValueError:  # it ran out between the two calls: a new window
+        count = 1
+    return seconds - into if count > limit else 0
+
+
+def network_key(request: HttpRequest, now: datetime) -> str:
+    """What stands for the network that asks, for today: a keyed hash that cannot be turned back."""
     salt = f"velocity:{now:%Y-%m-%d}:{settings.SECRET_KEY}".encode()
     return hmac.new(salt, _network(client_address(request)).encode(), hashlib.sha256).hexdigest()[:32]
 

@@ -8,6 +8,7 @@ knows no money.
 
 from __future__ import annotations
 
+import enum
 from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
@@ -30,13 +31,32 @@ class IncompleteMail(ValueError):
     """A mail was owed without what its templates need, or with something that they do not know."""
 
 
+class Delivery(enum.Enum):
+    """
+    What to do when nobody knows whether the mail server took a mail (docs/decisions: reminders at most once).
+
+    A receipt that comes twice is a small nuisance and one that never comes is a loss; with a mail that asks for
+    something it is the other way round.
+    """
+
+    AT_LEAST_ONCE = "send it again, under the same Message-ID"
+    AT_MOST_ONCE = "never send it again"
+
+
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """A kind of mail: what its context must hold, and what it may leave out (taken as an empty text)."""
+    """
+    A kind of mail: what its context must hold, and what it may leave out (taken as an empty text).
+
+    :param unsubscribe: the part of the context with the address for one-click unsubscription (RFC 8058); every
+        mail that nobody needs for a payment or an account has one.
+    """
 
     name: str
     needs: frozenset[str]
     may_have: frozenset[str] = frozenset()
+    delivery: Delivery = Delivery.AT_LEAST_ONCE
+    unsubscribe: str = ""
 
 
 KINDS: dict[str, Kind] = {
@@ -62,6 +82,17 @@ KINDS: dict[str, Kind] = {
         Kind("membership_ended", needs=frozenset({"tier_name", "ended_on", "come_back_url"})),
     )
 }
+
+
+def register(kind: Kind) -> None:
+    """Add a kind of mail whose templates lie in another app, which says so when it starts."""
+    KINDS[kind.name] = kind
+
+
+def is_sent_once_at_most(kind: str) -> bool:
+    """Whether a mail of this kind must never leave the house twice; False for kinds that we do not know."""
+    known = KINDS.get(kind)
+    return known is not None and known.delivery is Delivery.AT_MOST_ONCE
 
 
 def check_context(kind: str, context: dict[str, Any]) -> None:
@@ -96,7 +127,8 @@ def render(message: Message) -> Mail:
 
     :raises crypto.Unreadable: its recipient or context does not open.
     """
-    subject, text, html = write(kind=message.kind, context=message.context, locale=message.locale)
+    context = message.context
+    subject, text, html = write(kind=message.kind, context=context, locale=message.locale)
     mail = Mail(
         subject=subject,
         body=text,
@@ -107,11 +139,23 @@ def render(message: Message) -> Mail:
             "Message-ID": message.message_id,
             "Date": format_datetime(message.owed_at),
             "Auto-Submitted": "auto-generated",  # RFC 3834: nobody's holiday notice should answer it
+            **_unsubscription(message.kind, context),
         },
     )
     mail.attach_alternative(html, "text/html")
     mail.kind = message.kind
     return mail
+
+
+def _unsubscription(kind: str, context: dict[str, Any]) -> dict[str, str]:
+    """With these, a mail program shows its own button, which sends one POST and asks nothing (RFC 8058)."""
+    name = KINDS[kind].unsubscribe
+    if not name:
+        return {}
+    return {
+        "List-Unsubscribe": f"<{context[name]}>",
+        "List-Unsubscribe-Post": "List-Unsubscribe=One-Click",
+    }
 
 
 def write(*, kind: str, context: dict[str, Any], locale: str) -> tuple[str, str, str]:

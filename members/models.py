@@ -260,6 +260,9 @@ class Message(models.Model):
         default=0, help_text="Attempts of which we cannot tell whether the mail server took the message."
     )
     next_attempt_at = models.DateTimeField()
+    deliver_before = models.DateTimeField(
+        null=True, blank=True, help_text="Worthless later: given up unsent, and whoever owes it decides anew."
+    )
     claimed_by = models.UUIDField(null=True, blank=True)
     leased_until = models.DateTimeField(null=True, blank=True)
     sent_at = models.DateTimeField(null=True, blank=True)

@@ -2,7 +2,9 @@
 The outbox: mail is a row first, in the same transaction as its reason; a worker sends it later.
 
 Delivery is at least once under one fixed Message-ID, so that a mail program shows a second copy as the same
-message (RELIABILITY.md, finding 7). A worker claims a batch by a conditional UPDATE with a lease, sends it
+message (RELIABILITY.md, finding 7). Kinds that say so are delivered at most once: such a row is marked before its
+mail is handed to the server, and a marked row is never sent again unless the server said that it did not take it.
+A worker claims a batch by a conditional UPDATE with a lease, sends it
 over one connection and marks each row at once. Nothing here speaks SMTP inside a database transaction.
 """
 
@@ -54,6 +56,69 @@ class Delivered:
     more: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Promise:
+    """
+    A mail to owe; `recipient` as `addresses.normalise` returned it.
+
+    :param deliver_before: after this moment it is given up unsent (failure code "not_in_time").
+    """
+
+    kind: str
+    recipient: str
+    dedup_key: str
+    context: dict[str, Any]
+    locale: str
+    member_id: int | None = None
+    deliver_before: datetime | None = None
+
+
+def owe_many(promises: Sequence[Promise], *, now: datetime) -> int:
+    """
+    Promise many mails in one statement, in the caller's transaction if there is one.
+
+    :returns: how many were new, as `owe` counts.
+    :raises emails.UnknownMail, emails.IncompleteMail: the templates of one could not be filled; none is owed.
+    """
+    domain = _our_domain()
+    rows = []
+    for promise in promises:
+        emails.check_context(promise.kind, promise.context)
+        public_id = uuid.uuid4()
+        rows.append(
+            Message(
+                public_id=public_id,
+                kind=promise.kind,
+                member_id=promise.member_id,
+                recipient=promise.recipient,
+                recipient_hash=crypto.lookup_hash(addresses.identity(promise.recipient)),
+                dedup_key=promise.dedup_key,
+                locale=promise.locale,
+                context=promise.context,
+                message_id=f"<{public_id}@{domain}>",
+                owed_at=now,
+                next_attempt_at=now,
+                deliver_before=promise.deliver_before,
+            )
+        )
+    return insert_new(rows)
+
+
+def withdraw(dedup_keys: Sequence[str]) -> int:
+    """Take back promises that no worker has begun to keep; how many. A mail that is on its way is not stopped."""
+    return Message.objects.filter(dedup_key__in=dedup_keys, state=Message.State.OWED).update(
+        state=Message.State.FAILED, failure_code="withdrawn", failure_reason="Nobody wants it any more."
+    )
+
+
+def erase(*, kinds: Sequence[str], owed_before: datetime) -> int:
+    """Forget to whom mails of these kinds went and what they held, once they are sent or given up; how many."""
+    done = Message.objects.filter(
+        kind__in=kinds, owed_at__lt=owed_before, state__in=[Message.State.SENT, Message.State.FAILED]
+    )
+    return done.exclude(recipient="").update(recipient="", context={})
+
+
 def owe(
     *,
     kind: str,
@@ -103,6 +168,7 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
     :param limit: how many messages to take at most.
     """
     _take_back_expired()
+    _drop_late(now)
     claim = uuid.uuid4()
     batch = _claim(claim, now=now, limit=limit)
     if not batch:
@@ -116,6 +182,8 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
                 _release(batch[index:])
                 more = True
                 break
+            if not _may_leave(message):
+                continue  # the lease ran out meanwhile: another worker has it, or nobody may send it any more
             result = _send(courier, message)
             if result.outcome is Outcome.SENT:
                 _mark_sent(message, now=now)
@@ -165,10 +233,37 @@ def _send(courier: Courier, message: Message) -> Result:
             step=step,
             error=type(error).__name__,
         )
-        return Result(Outcome.PUT_OFF, f"no_{step}", f"Something failed on our side ({step}).")
+        return Result(
+            Outcome.PUT_OFF,
+            f"no_{step}",
+            f"Something failed on our side ({step}).",
+            may_have_arrived=step == "send",
+        )
 
 
 # --- Claims and leases
+
+
+def _drop_late(now: datetime) -> None:
+    Message.objects.filter(state=Message.State.OWED, deliver_before__lte=now).update(
+        state=Message.State.FAILED, failure_code="not_in_time", failure_reason="Its time was over."
+    )
+
+
+def _may_leave(message: Message) -> bool:
+    """
+    Whether this worker may hand the mail over; marks it first if it is of a kind that leaves at most once.
+
+    From the mark on the row counts as perhaps sent. Only a server that says no takes the mark off again.
+    """
+    if not emails.is_sent_once_at_most(message.kind):
+        return True
+    marked = _own([message]).filter(unsure=0, leased_until__gt=Now()).update(unsure=1)
+    return bool(marked == 1)
+
+
+def _most_unsure(message: Message) -> int:
+    return 1 if emails.is_sent_once_at_most(message.kind) else MAX_UNSURE
 
 
 def _claim(claim: uuid.UUID, *, now: datetime, limit: int) -> list[Message]:
@@ -194,10 +289,19 @@ def _take_back_expired() -> None:
     """
     expired = Message.objects.filter(state=Message.State.SENDING, leased_until__lte=Now())
     rows = expired.order_by("claimed_by", "next_attempt_at", "pk")
-    for claim, group in groupby(rows.only("pk", "claimed_by", "unsure"), key=attrgetter("claimed_by")):
-        first, *others = group
-        log.warning("mail_lease_expired", claim=str(claim), messages=1 + len(others))
-        _release(others)
+    for claim, group in groupby(
+        rows.only("pk", "kind", "claimed_by", "unsure"), key=attrgetter("claimed_by")
+    ):
+        messages = list(group)
+        log.warning("mail_lease_expired", claim=str(claim), messages=len(messages))
+        # What leaves at most once was marked before it left, whichever place in the batch it had.
+        once = [message for message in messages if emails.is_sent_once_at_most(message.kind)]
+        _give_up([message for message in once if message.unsure], _OUTCOME_UNKNOWN)
+        _release([message for message in once if not message.unsure])
+        first, *others = messages
+        _release([message for message in others if message not in once])
+        if first in once:
+            continue
         if first.unsure + 1 >= MAX_UNSURE:
             _give_up([first], _OUTCOME_UNKNOWN)
         else:
@@ -228,6 +332,7 @@ def _mark_sent(message: Message, *, now: datetime) -> None:
     _own([message]).update(
         **{**_FREE, "state": Message.State.SENT},
         attempts=F("attempts") + 1,
+        unsure=message.unsure,
         sent_at=now,
         failure_code="",
         failure_reason="",
@@ -235,6 +340,8 @@ def _mark_sent(message: Message, *, now: datetime) -> None:
 
 
 def _give_up(messages: Sequence[Message], result: Result) -> None:
+    if not messages:
+        return
     for message in messages:
         log.warning("mail_given_up", message=str(message.public_id), kind=message.kind, code=result.code)
     _own(messages).update(
@@ -249,18 +356,18 @@ def _put_off(messages: Sequence[Message], result: Result, *, now: datetime) -> i
     """Try later, or give up those that were tried often enough. Returns how many were given up."""
     unsure = 1 if result.may_have_arrived else 0
     given_up = 0
-    for (attempts, copies), same in _by_attempts(messages):
+    for (attempts, copies, most), same in _by_attempts(messages):
         if attempts + 1 >= MAX_ATTEMPTS:
             _give_up(same, result)
             given_up += len(same)
-        elif copies + unsure >= MAX_UNSURE:
+        elif copies + unsure >= most:
             _give_up(same, _OUTCOME_UNKNOWN)
             given_up += len(same)
         else:
             _own(same).update(
                 **_FREE,
                 attempts=F("attempts") + 1,
-                unsure=F("unsure") + unsure,
+                unsure=copies + unsure,  # a mark that was put on before the server said no comes off
                 next_attempt_at=now + _gap(attempts),
                 failure_code=result.code,
                 failure_reason=result.reason,
@@ -268,8 +375,10 @@ def _put_off(messages: Sequence[Message], result: Result, *, now: datetime) -> i
     return given_up
 
 
-def _by_attempts(messages: Sequence[Message]) -> Iterable[tuple[tuple[int, int], list[Message]]]:
-    key = attrgetter("attempts", "unsure")
+def _by_attempts(messages: Sequence[Message]) -> Iterable[tuple[tuple[int, int, int], list[Message]]]:
+    def key(message: Message) -> tuple[int, int, int]:
+        return message.attempts, message.unsure, _most_unsure(message)
+
     for found, same in groupby(sorted(messages, key=key), key=key):
         yield found, list(same)
 

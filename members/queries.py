@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import F, Q
+from django.db.models import F, Max, Q
 
 from members import addresses, crypto
-from members.models import Member, Membership, Tier, TierThreshold
+from members.models import Member, Membership, Message, Tier, TierThreshold
 
 
 def get_member(email: str) -> Member | None:
@@ -44,3 +45,22 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()
     )
+
+
+def get_refused_hashes(hashes: Collection[str]) -> set[str]:
+    """
+    Those look-up hashes whose address the mail server refused, and did not take a mail for since.
+
+    :param hashes: of addresses, as `Message.recipient_hash` holds them.
+    """
+    ends: dict[str, dict[str, datetime]] = {}
+    of_people = Message.objects.filter(recipient_hash__in=hashes)
+    refused = of_people.filter(state=Message.State.FAILED, failure_code="recipient_refused")
+    for address, at in refused.values_list("recipient_hash").annotate(Max("owed_at")):
+        ends[address] = {"refused": at}
+    if not ends:
+        return set()
+    taken = of_people.filter(recipient_hash__in=ends, state=Message.State.SENT)
+    for address, at in taken.values_list("recipient_hash").annotate(Max("owed_at")):
+        ends[address]["taken"] = at
+    return {address for address, at in ends.items() if "taken" not in at or at["taken"] < at["refused"]}

@@ -82,8 +82,11 @@ def _rotate_row(
     for hashed in hashes:
         value = getattr(row, hashed.attname)
         if value and not value.startswith(active):
+            address = getattr(row, hashed.of)
+            if not address:  # erased: its hash stays under the older key, which look-ups ask for as well
+                continue
             before[hashed.name] = value
-            after[hashed.name] = crypto.lookup_hash(addresses.identity(getattr(row, hashed.of)))
+            after[hashed.name] = crypto.lookup_hash(addresses.identity(address))
     if not after:
         return False
     return type(row)._base_manager.filter(pk=row.pk, **before).update(**after) == 1

@@ -5,6 +5,11 @@ from __future__ import annotations
 from django.conf import settings
 
 
+def register(kind: str, texts: dict[str, dict[str, str]]) -> None:
+    """Add the sample of a kind that another app brings: its context by language, "{link}" for addresses."""
+    _SAMPLES[kind] = texts
+
+
 def context(kind: str, locale: str) -> dict[str, str]:
     """
     What a mail of that kind might hold, in one of our languages.

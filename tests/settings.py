@@ -4,6 +4,7 @@ import os
 
 os.environ.setdefault("DEBUG", "True")
 os.environ.setdefault("CHECKOUTS_PER_NETWORK", "0")
+os.environ.setdefault("REMINDER_HOLD_OUT_PERCENT", "0")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
 os.environ.setdefault("ALLOWED_ORIGINS", "https://news.example")
 

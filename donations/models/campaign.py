@@ -42,6 +42,10 @@ class Campaign(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField(null=True, blank=True)
     is_published = models.BooleanField(default=True)
+    reminds_abandoned = models.BooleanField(
+        default=False,
+        help_text="Offer readers one e-mail if they leave the payment page unpaid; only those who say yes get it.",
+    )
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:

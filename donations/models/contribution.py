@@ -45,6 +45,9 @@ class Contribution(models.Model):
     locale = models.CharField(max_length=16, default="en")
     source: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
     newsletter_consent = models.BooleanField(default=False)
+    reminder_consent = models.BooleanField(
+        default=False, help_text="Whether the reader wants one e-mail if the page is left unpaid."
+    )
     return_url = models.CharField(max_length=500, blank=True)
     livemode = models.BooleanField()
     created_at = models.DateTimeField()

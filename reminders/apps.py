@@ -1,0 +1,12 @@
+from django.apps import AppConfig
+
+
+class RemindersConfig(AppConfig):
+    """The upper floor: who asked to be asked again, when, and what came of it."""
+
+    name = "reminders"
+
+    def ready(self) -> None:
+        from reminders import letters
+
+        letters.register()

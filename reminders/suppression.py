@@ -1,0 +1,180 @@
+"""
+Why a reminder is not sent, asked at the moment of sending, for a whole batch at once.
+
+Each question is one query about many people; the first reason that fits counts and is kept with the send.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+
+from django.db.models import Max
+
+from donations import queries
+from members.models import Member
+from members.queries import get_refused_hashes
+from reminders.models import Reminder, ReminderSend, Unsubscription
+
+Reason, SendState = ReminderSend.Reason, ReminderSend.State
+
+ONE_MAIL_IN = timedelta(days=28)
+MAILS_A_YEAR = 12
+A_YEAR = timedelta(days=365)
+DISPUTED_LATELY = timedelta(days=90)
+_LEFT = (SendState.HANDED_OVER, SendState.SENT, SendState.FAILED)
+
+
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """Who asked for a mail that is due now, and when."""
+
+    send: int
+    reminder: int
+    kind: str
+    step: int
+    email_hash: str
+    campaign: int | None
+    asked_at: datetime
+    due_at: datetime
+    period: date
+
+
+def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: datetime) -> dict[int, str]:
+    """
+    For each mail that must not be sent, by the send's id, the reason (`ReminderSend.Reason`).
+
+    :param running: the campaigns to which something can be given now.
+    """
+    if not askers:
+        return {}
+    hashes = list({asker.email_hash for asker in askers})
+    gave = _last_gifts(hashes, now)
+    unsubscribed = dict(
+        Unsubscription.objects.filter(email_hash__in=hashes).values_list("email_hash", "since")
+    )
+    refused = get_refused_hashes(hashes)
+    since = _since(askers)
+    converted = _converted([asker.reminder for asker in askers], since)
+    answered = _answered([asker.reminder for asker in askers if asker.step == ReminderSend.Step.SECOND])
+    mails = _mails_this_year(hashes, now)
+    one_offs = _one_offs_to_come([a for a in askers if a.kind == Reminder.Kind.RECURRING], askers)
+    today = now.astimezone(UTC).date()
+    found: dict[int, str] = {}
+    taken: set[str] = set()
+    # Of two mails for one person, a single reminder goes before one that repeats, and what was due earlier first.
+    for asker in sorted(askers, key=lambda a: (a.kind == Reminder.Kind.RECURRING, a.due_at, a.send)):
+        reader = gave.get(asker.email_hash, _NOTHING)
+        days = mails.get(asker.email_hash, ())
+        reason = None
+        if asker.reminder in converted or (
+            reader.last_at is not None and reader.last_at >= since[asker.reminder]
+        ):
+            reason = Reason.GIVEN
+        elif reader.has_recurring:
+            reason = Reason.RECURRING
+        elif asker.email_hash in unsubscribed:
+            reason = Reason.UNSUBSCRIBED
+        elif asker.email_hash in refused:
+            reason = Reason.BOUNCED
+        elif reader.has_disputed:
+            reason = Reason.DISPUTED
+        elif asker.campaign not in running:
+            reason = Reason.CAMPAIGN_OVER
+        elif asker.reminder in answered:
+            reason = Reason.ANSWERED
+        elif (asker.email_hash, asker.period) in one_offs and asker.kind == Reminder.Kind.RECURRING:
+            reason = Reason.ONE_OFF_INSTEAD
+        elif (
+            asker.email_hash in taken
+            or any(today - day < ONE_MAIL_IN for day in days)
+            or len(days) >= MAILS_A_YEAR
+        ):
+            reason = Reason.CAP
+        if reason is None:
+            taken.add(asker.email_hash)
+        else:
+            found[asker.send] = reason.value
+    return found
+
+
+@dataclass(slots=True)
+class _Reader:
+    """What the books say of a person."""
+
+    last_at: datetime | None = None
+    has_recurring: bool = False
+    has_disputed: bool = False
+
+
+_NOTHING = _Reader()
+
+
+def _last_gifts(hashes: Sequence[str], now: datetime) -> dict[str, _Reader]:
+    members = dict(Member.objects.filter(email_hash__in=hashes).values_list("pk", "email_hash"))
+    if not members:
+        return {}
+    given = queries.get_last_given_at(members)
+    recurring = queries.get_members_with_recurring(members)
+    disputed = queries.get_members_with_dispute_since(members, now - DISPUTED_LATELY)
+    return {
+        email_hash: _Reader(given.get(pk), pk in recurring, pk in disputed)
+        for pk, email_hash in members.items()
+    }
+
+
+def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
+    """
+    From when on a gift makes a mail needless: since the reader asked.
+
+    Of a reminder that repeats, since its last mail was decided about: who asked to be asked every three months
+    wants to be asked again three months after giving.
+    """
+    found = {asker.reminder: asker.asked_at for asker in askers}
+    repeating = [asker.reminder for asker in askers if asker.kind == Reminder.Kind.RECURRING]
+    decided = ReminderSend.objects.filter(reminder__in=repeating, decided_at__isnull=False)
+    decided = decided.exclude(reason__in=[Reason.MOVED, Reason.CANCELLED]).order_by()
+    for reminder, at in decided.values_list("reminder").annotate(Max("decided_at")):
+        found[reminder] = max(found[reminder], at)
+    return found
+
+
+def _converted(reminders: Sequence[int], since: dict[int, datetime]) -> set[int]:
+    """Reminders after whose mails somebody gave, under whatever address."""
+    gifts = ReminderSend.objects.filter(reminder__in=reminders).exclude(conversion="")
+    pairs = gifts.values_list("reminder", "converted_at")
+    return {reminder for reminder, at in pairs if at is not None and at >= since[reminder]}
+
+
+def _answered(reminders: Sequence[int]) -> set[int]:
+    if not reminders:
+        return set()
+    begun = ReminderSend.objects.filter(reminder__in=reminders, begun_at__isnull=False)
+    return set(begun.values_list("reminder", flat=True))
+
+
+def _mails_this_year(hashes: Sequence[str], now: datetime) -> dict[str, list[date]]:
+    since = (now - A_YEAR).date()
+    left = ReminderSend.objects.filter(reminder__email_hash__in=hashes, state__in=_LEFT, handed_on__gt=since)
+    found: dict[str, list[date]] = defaultdict(list)
+    for person, day in left.values_list("reminder__email_hash", "handed_on"):
+        if day is not None:
+            found[person].append(day)
+    return found
+
+
+def _one_offs_to_come(recurring: Sequence[Asker], askers: Sequence[Asker]) -> set[tuple[str, date]]:
+    """For which person and month a single reminder is planned, which then comes instead of the one that repeats."""
+    if not recurring:
+        return set()
+    planned = ReminderSend.objects.filter(
+        reminder__email_hash__in={asker.email_hash for asker in recurring},
+        period__in={asker.period for asker in recurring},
+        state=SendState.PLANNED,
+        reminder__kind=Reminder.Kind.ONE_OFF,
+    )
+    mine = {asker.send for asker in askers}
+    rows = planned.values_list("pk", "reminder__email_hash", "period")
+    return {(person, month) for pk, person, month in rows if pk not in mine}
