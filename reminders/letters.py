@@ -224,7 +224,9 @@ def outage_promise(language: str) -> str:
 def rhythm_text(months: int, language: str) -> str:
     """ "every month", "every 3 months"."""
     with translation.override(language):
-        return ngettext("every month", "every %(months)d months", months) % {"months": months}
+        if months == 1:
+            return _("every month")
+        return ngettext("every %(months)d month", "every %(months)d months", months) % {"months": months}
 
 
 @lru_cache(maxsize=4096)

@@ -132,7 +132,8 @@ def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
     Of a reminder that repeats, since its last mail was decided about: who asked to be asked every three months
     wants to be asked again three months after giving.
     """
-    found = {asker.reminder: asker.asked_at for asker in askers}
+    # Stripe tells moments to the second: a gift in the second of asking counts as after it.
+    found = {asker.reminder: asker.asked_at.replace(microsecond=0) for asker in askers}
     repeating = [asker.reminder for asker in askers if asker.kind == Reminder.Kind.RECURRING]
     decided = ReminderSend.objects.filter(reminder__in=repeating, decided_at__isnull=False)
     decided = decided.exclude(reason__in=[Reason.MOVED, Reason.CANCELLED]).order_by()

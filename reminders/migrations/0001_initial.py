@@ -6,6 +6,11 @@ import reminders.codes
 from django.db import migrations, models
 
 
+def lay_out_switch(apps, schema_editor):
+    """The one row with which staff hold reminders back."""
+    apps.get_model("reminders", "Switch").objects.get_or_create(pk=1)
+
+
 class Migration(migrations.Migration):
 
     initial = True
@@ -189,4 +194,5 @@ class Migration(migrations.Migration):
             model_name='remindersend',
             constraint=models.CheckConstraint(condition=models.Q(models.Q(('contribution_id', None), ('conversion', ''), ('converted_at', None), ('value_minor', None)), models.Q(models.Q(('conversion', ''), _negated=True), ('converted_at__isnull', False), ('value_minor__gt', 0)), _connector='OR'), name='send_conversion_is_whole'),
         ),
+        migrations.RunPython(lay_out_switch, migrations.RunPython.noop),
     ]
