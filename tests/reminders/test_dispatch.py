@@ -100,7 +100,7 @@ def test_a_clock_that_jumps_back_sends_nothing_twice(desk: Desk) -> None:
 
 def test_while_staff_hold_reminders_back_nothing_is_sent(desk: Desk) -> None:
     desk.ask()
-    Switch.objects.create(pk=1, is_paused=True)
+    Switch.objects.update_or_create(pk=1, defaults={"is_paused": True})
     assert desk.go_and_work(JANUARY) == dispatch.Dispatched()
     Switch.objects.update(is_paused=False)
     desk.work()
