@@ -17,7 +17,7 @@ import psycopg
 
 from benchmarks import traffic
 
-NAME = "sustainer_bench"
+NAME = os.environ.get("BENCH_DATABASE_NAME", "sustainer_bench")
 ROOT = Path(__file__).resolve().parent.parent
 _DEFAULT = "postgres://postgres@127.0.0.1:5432/postgres"
 _BROKER = ("127.0.0.1", 6379, 14)
