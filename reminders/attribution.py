@@ -12,7 +12,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
-from donations import queries
+from donations import givers
 from reminders import codes
 from reminders.codes import Purpose
 from reminders.models import Reminder, ReminderSend, Switch
@@ -45,9 +45,9 @@ def count_gifts(*, now: datetime) -> int:
     """Note the conversions since the last run, and looks again at the week before it; how many are new."""
     switch, _ = Switch.objects.get_or_create(pk=1)
     since = (switch.gifts_counted_until or now - timedelta(days=60)) - LOOK_BACK
-    _note_begun(queries.get_marked_contributions(since=since))
+    _note_begun(givers.get_marked_contributions(since=since))
     found = 0
-    for row in queries.get_first_payments(since=since):
+    for row in givers.get_first_payments(since=since):
         gift = _Gift(*row)
         found += _direct(gift) or _assisted(gift)
     Switch.objects.filter(pk=1).update(gifts_counted_until=now)

@@ -10,7 +10,7 @@ from datetime import datetime, timedelta
 
 from django.conf import settings
 
-from donations import queries, services
+from donations import givers, services
 from donations.errors import InvalidWish
 from donations.intervals import Interval
 from members import addresses
@@ -37,7 +37,7 @@ def take_up_abandoned(*, now: datetime) -> int:
     """
     zone = zones.of_reader(time_zone="", country="")
     taken_up = 0
-    candidates = queries.get_abandoned_contributions(since=now - _TAKEN_UP_FOR)
+    candidates = givers.get_abandoned_contributions(since=now - _TAKEN_UP_FOR)
     known = set(
         Reminder.objects.filter(contribution_id__in=[row.public_id for row in candidates]).values_list(
             "contribution_id", flat=True

@@ -13,7 +13,7 @@ from datetime import UTC, date, datetime, timedelta
 
 from django.db.models import Max
 
-from donations import queries
+from donations import givers
 from members.models import Member
 from members.queries import get_refused_hashes
 from reminders.models import Reminder, ReminderSend, Unsubscription
@@ -116,9 +116,9 @@ def _last_gifts(hashes: Sequence[str], now: datetime) -> dict[str, _Reader]:
     members = dict(Member.objects.filter(email_hash__in=hashes).values_list("pk", "email_hash"))
     if not members:
         return {}
-    given = queries.get_last_given_at(members)
-    recurring = queries.get_members_with_recurring(members)
-    disputed = queries.get_members_with_dispute_since(members, now - DISPUTED_LATELY)
+    given = givers.get_last_given_at(members)
+    recurring = givers.get_members_with_recurring(members)
+    disputed = givers.get_members_with_dispute_since(members, now - DISPUTED_LATELY)
     return {
         email_hash: _Reader(given.get(pk), pk in recurring, pk in disputed)
         for pk, email_hash in members.items()
