@@ -33,7 +33,7 @@ class IncompleteMail(ValueError):
 
 class Delivery(enum.Enum):
     """
-    What to do when nobody knows whether the mail server took a mail (docs/decisions: reminders at most once).
+    What to do when nobody knows whether the mail server took a mail (docs/decisions/0013).
 
     A receipt that comes twice is a small nuisance and one that never comes is a loss; with a mail that asks for
     something it is the other way round.

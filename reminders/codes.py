@@ -3,7 +3,7 @@ The codes in our mails' links: who holds one may do one thing with one reminder.
 
 A code is 128 random bits (which row) and 128 bits of a keyed hash of them and of the purpose. It is stored
 nowhere: whoever steals the database cannot make one, and a code for one purpose is worthless for another
-(docs/decisions: codes that are stored nowhere).
+(docs/decisions/0014).
 """
 
 from __future__ import annotations

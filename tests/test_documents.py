@@ -55,7 +55,11 @@ def anchors_of(path: Path) -> set[str]:
 
 
 def _models() -> list[type[models.Model]]:
-    return [*apps.get_app_config("members").get_models(), *apps.get_app_config("donations").get_models()]
+    return [
+        model
+        for app in ("members", "donations", "reminders")
+        for model in apps.get_app_config(app).get_models()
+    ]
 
 
 def _rows_about(model: str, register: str) -> Iterator[str]:

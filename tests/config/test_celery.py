@@ -11,7 +11,11 @@ from django.conf import settings
 from config.celery import app
 
 app.loader.import_default_modules()
-OURS = {name: task for name, task in app.tasks.items() if name.startswith(("donations.", "members."))}
+OURS = {
+    name: task
+    for name, task in app.tasks.items()
+    if name.startswith(("donations.", "members.", "reminders."))
+}
 
 
 def test_each_entry_of_the_schedule_names_a_task_that_there_is():
