@@ -119,6 +119,7 @@ class House:
             "ALLOWED_ORIGINS": f"{self.url},http://localhost:{self.port}",
             "EMAIL_URL": "eml:",
             "SWEEP_SECONDS": "5",
+            "REMINDER_HOLD_OUT_PERCENT": "0",  # whoever tries a reminder out wants to see it
             "NEWSROOM_NAME": "The Sample Gazette",
             "NEWSROOM_LEGAL_FOOTER": "The Sample Gazette is made up, and no real money moves here.",
             "NEWSROOM_SUPPORT_EMAIL": "members@gazette.example",

@@ -177,6 +177,7 @@ def _draw(
         "notice": notice,
         "raised": _raised(offer, filled),
         "remind_me": _remind_me(offer, filled),
+        "is_outage": status == 503,
         "unavailable": _unavailable(),
         "refused": _refused(),
         "is_back": is_back and not problems and not notice,

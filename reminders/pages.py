@@ -26,6 +26,7 @@ from members import clock, emails
 from reminders import calendar, letters, serializers, services, throttle, zones
 from reminders.codes import Purpose
 from reminders.models import Reminder
+from reminders.services import Wish
 
 _WISH = ("campaign", "interval", "amount", "currency")
 _CHOICES = (
@@ -119,7 +120,9 @@ def _form(
         )
         for name in _CHOICES
     ]
-    is_day = filled["remind"] not in _CHOICES
+    if filled["remind"] == serializers.WHEN_PAYMENTS_WORK:
+        choices.insert(0, (serializers.WHEN_PAYMENTS_WORK, letters.outage_promise(language)))
+    is_day = filled["remind"] not in [name for name, _words in choices]
     shown = {
         "wish": wish,
         "filled": filled,
@@ -150,18 +153,12 @@ def asked(request: HttpRequest) -> HttpResponse:
             plan = wanted.plan(now=clock.now())
         except ValidationError:
             return pages.show(request, "reminders/no_good.html", {}, status=404)
-        is_single = not plan.every_months
-        words = letters.promise(
-            plan,
-            mails=settings.REMINDER_MAILS if is_single else 1,
-            language=language,
-            may_confirm=settings.REMINDER_CONFIRM_ONE_OFF
-            if is_single
-            else settings.REMINDER_CONFIRM_RECURRING,
-        )
+        wished = Wish(email="", kind=wanted.kind, plan=plan, consent_version="", locale=language)
+        words = serializers.promise(wished)
         kept = {name: request.GET[name] for name in (*_WISH, "remind") if request.GET.get(name)}
         query = urlencode({**kept, "locale": language})
-        return pages.show(request, "reminders/asked.html", {"promise": words, "calendar_query": query})
+        shown = {"promise": words, "calendar_query": "" if wanted.kind == Reminder.Kind.OUTAGE else query}
+        return pages.show(request, "reminders/asked.html", shown)
 
 
 # --- Where the links in mails lead

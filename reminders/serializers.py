@@ -147,6 +147,14 @@ class WhenInput(StrictSerializer):
                 {"remind": [serializers.ErrorDetail(str(error), error.code)]}
             ) from error
 
+    @property
+    def kind(self) -> Reminder.Kind:
+        """What kind of reminder it is; valid input only."""
+        remind = self.validated_data["remind"]
+        if remind == WHEN_PAYMENTS_WORK:
+            return Reminder.Kind.OUTAGE
+        return Reminder.Kind.RECURRING if isinstance(remind, int) else Reminder.Kind.ONE_OFF
+
     def amount_wished(self) -> Money | None:
         given = self.validated_data
         return Money(given["amount"], given["currency"]) if "amount" in given else None
@@ -177,10 +185,7 @@ class ReminderInput(WhenInput):
     def wish(self, *, now: datetime) -> Wish:
         """What was asked for, as one value; valid input only. Raises ValidationError as `plan`."""
         given = self.validated_data
-        remind = given["remind"]
-        kind = Reminder.Kind.RECURRING if isinstance(remind, int) else Reminder.Kind.ONE_OFF
-        if remind == WHEN_PAYMENTS_WORK:
-            kind = Reminder.Kind.OUTAGE
+        kind = self.kind
         return Wish(
             email=given["email"],
             kind=kind,

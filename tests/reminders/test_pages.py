@@ -293,3 +293,45 @@ def test_the_waiting_room_lasts_a_week(desk: Desk, settings: Any) -> None:
     services.tidy(now=desk.now + timedelta(days=8))
     reminder.refresh_from_db()
     assert reminder.state == "EXPIRED"
+
+
+def test_when_payments_do_not_work_the_page_offers_to_write_when_they_do(
+    desk: Desk, monkeypatch: Any
+) -> None:
+    from donations import services as donation_services
+    from donations.errors import PaymentsUnavailable
+
+    def unavailable(**_: Any) -> None:
+        raise PaymentsUnavailable("Please try again in a minute.")
+
+    monkeypatch.setattr(donation_services, "start_contribution", unavailable)
+    reader = Client()
+    page = Page(reader.get("/support/support-us/").content.decode())
+    failed = reader.post("/support/support-us/", page.fields)
+    assert failed.status_code == 503
+    [link] = [link for link in Page(failed.content.decode()).links if "when_payments_work" in link]
+    form = Page(reader.get(link).content.decode())
+    assert form.fields["remind"] == "when_payments_work"
+    form.fields["email"] = "charlie@example.org"
+    told = reader.get(reader.post("/reminders/new/", form.fields)["Location"])
+    assert "One e-mail when payments work again" in Page(told.content.decode()).text
+    assert Reminder.objects.get().kind == "OUTAGE"
+
+
+def test_a_widget_is_told_what_it_can_offer_when_payments_do_not_work(
+    desk: Desk, monkeypatch: Any, api: Client
+) -> None:
+    from donations import services as donation_services
+    from donations.errors import PaymentsUnavailable
+
+    def unavailable(**_: Any) -> None:
+        raise PaymentsUnavailable("Please try again in a minute.")
+
+    monkeypatch.setattr(donation_services, "start_contribution", unavailable)
+    gift = {"campaign": "support-us", "interval": "once", "amount": 2500, "currency": "USD"}
+    response = api.post("/api/v1/contributions/", gift, content_type="application/json")
+    assert response.status_code == 503
+    assert response.json()["error"]["remind_me"] == {
+        "url": "/api/v1/reminders/",
+        "remind": "when_payments_work",
+    }

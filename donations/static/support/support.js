@@ -102,6 +102,7 @@
       name: form.elements.namedItem("name").value.trim(),
       cover_fees: form.elements.namedItem("cover_fees").checked,
       newsletter_consent: form.elements.namedItem("newsletter_consent").checked,
+      reminder_consent: form.elements.namedItem("reminder_consent")?.checked ?? false,
       locale: form.dataset.language,
       source,
     };
