@@ -104,6 +104,11 @@ def owe_many(promises: Sequence[Promise], *, now: datetime) -> int:
     return insert_new(rows)
 
 
+def backlog(kinds: Sequence[str]) -> int:
+    """How many mails of these kinds wait to be sent."""
+    return Message.objects.filter(kind__in=kinds, state=Message.State.OWED).count()
+
+
 def withdraw(dedup_keys: Sequence[str]) -> int:
     """Take back promises that no worker has begun to keep; how many. A mail that is on its way is not stopped."""
     return Message.objects.filter(dedup_key__in=dedup_keys, state=Message.State.OWED).update(

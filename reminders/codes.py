@@ -11,7 +11,6 @@ from __future__ import annotations
 import base64
 import binascii
 import enum
-import hashlib
 import hmac
 import secrets
 import uuid
@@ -61,7 +60,7 @@ def read(purpose: Purpose, code: str) -> uuid.UUID | None:
 
 def _mark(key: str, purpose: Purpose, row_id: uuid.UUID) -> bytes:
     message = f"reminders.{purpose.value}:".encode() + row_id.bytes
-    return hmac.new(key.encode(), message, hashlib.sha256).digest()[:_BYTES]
+    return hmac.digest(key.encode(), message, "sha256")[:_BYTES]
 
 
 def _text(plain: bytes) -> str:

@@ -161,13 +161,16 @@ def facts_of(reminder: Reminder, *, rid: uuid.UUID, public_id: uuid.UUID) -> Fac
 
 def give_url(facts: Facts, campaign: Campaign, language: str) -> str:
     """The support page, filled in as the reader wished, with a mark that tells the gift from this mail."""
-    wish: dict[str, str | int] = {}
-    if facts.interval:
-        wish["interval"] = facts.interval
-    if facts.amount_minor is not None:
-        wish |= {"amount": facts.amount_minor, "currency": facts.currency}
-    wish |= {"lang": language, "reminder": codes.make(Purpose.FROM_MAIL, facts.rid)}
-    return f"{_support_page(campaign.slug)}?{urlencode(wish)}"
+    page = _filled_page(campaign.slug, facts.interval, facts.amount_minor, facts.currency, language)
+    return f"{page}&reminder={codes.make(Purpose.FROM_MAIL, facts.rid)}"
+
+
+@lru_cache(maxsize=4096)
+def _filled_page(slug: str, interval: str, minor: int | None, currency: str, language: str) -> str:
+    wish: dict[str, str | int] = {"interval": interval} if interval else {}
+    if minor is not None:
+        wish |= {"amount": minor, "currency": currency}
+    return f"{_support_page(slug)}?{urlencode({**wish, 'lang': language})}"
 
 
 def confirm_url(public_id: uuid.UUID) -> str:
@@ -262,7 +265,5 @@ def calendar_words(language: str) -> CalendarWords:
 
 def plain_give_url(campaign: Campaign, *, interval: str, amount: Money | None, language: str) -> str:
     """The support page, filled in, without any mark."""
-    wish: dict[str, str | int] = {"interval": interval} if interval else {}
-    if amount is not None:
-        wish |= {"amount": amount.minor, "currency": amount.currency}
-    return f"{_support_page(campaign.slug)}?{urlencode({**wish, 'lang': language})}"
+    minor, currency = (amount.minor, amount.currency) if amount else (None, "")
+    return _filled_page(campaign.slug, interval, minor, currency, language)

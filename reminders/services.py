@@ -36,6 +36,7 @@ log = structlog.get_logger(__name__)
 State, Kind, SendState = Reminder.State, Reminder.Kind, ReminderSend.State
 
 CONFIRM_WITHIN = timedelta(days=7)
+_ERASE_BATCH = 1000
 ONE_CONFIRM_MAIL_IN = timedelta(hours=24)
 ONE_CONFIRM_MAIL_AFTER_UNSUBSCRIBING_IN = timedelta(days=28)
 
@@ -463,7 +464,9 @@ def tidy(*, now: datetime) -> int:
     waiting = ReminderSend.objects.filter(state__in=[SendState.PLANNED, SendState.HANDED_OVER])
     # A planned mail of a reminder that is over (it goes out once more) still needs the address.
     done = Reminder.objects.filter(over).exclude(email="").exclude(pk__in=waiting.values("reminder"))
-    forgotten = done.update(email="", source={}, time_zone="", country="")
+    forgotten = 0
+    while ids := list(done.values_list("pk", flat=True)[:_ERASE_BATCH]):
+        forgotten += Reminder.objects.filter(pk__in=ids).update(email="", source={}, time_zone="", country="")
     outbox.erase(kinds=letters.KINDS, owed_before=now - keep)
     if forgotten:
         log.info("addresses forgotten", reminders=forgotten)

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from members import clock, doorbell
-from reminders import attribution, dispatch, followup, services
+from members import clock, doorbell, outbox
+from reminders import attribution, dispatch, followup, letters, services
 
 _MOST_BATCHES = 50  # then ring again, so that one task stays short
+# Receipts wait behind what lies in the outbox: a million reminders at once must not make them late.
+_MOST_IN_OUTBOX = 5000
 
 
 @shared_task
@@ -18,6 +20,8 @@ def dispatch_reminders(**_later: object) -> None:
     payments_work = followup.payments_work_again(now=now)
     handed = False
     for _ in range(_MOST_BATCHES):
+        if outbox.backlog(letters.KINDS) >= _MOST_IN_OUTBOX:
+            break  # the mail server has enough to do; the next sweep goes on
         found = dispatch.dispatch_due(now=now, payments_work=payments_work)
         handed = handed or bool(found.handed_over)
         if not found.more:
