@@ -7,7 +7,7 @@ from datetime import UTC, date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from reminders import calendar, zones
@@ -32,6 +32,7 @@ def ten_by_search(day: date, zone: ZoneInfo) -> datetime:
         assert moment < datetime(day.year, day.month, day.day, tzinfo=UTC) + timedelta(hours=30)
 
 
+@settings(deadline=None)
 @given(day=DAYS, name=st.sampled_from(ZONES))
 def test_due_is_ten_on_the_wall(day: date, name: str) -> None:
     zone = ZoneInfo(name)
@@ -63,6 +64,7 @@ def test_new_york_around_its_clock_changes(day: date, expected: datetime) -> Non
     assert calendar.due_at(day, ZoneInfo("America/New_York")) == expected
 
 
+@settings(deadline=None)
 @given(moment=st.datetimes(EARLY, LATE), name=st.sampled_from(ZONES))
 def test_the_next_morning_is_the_first_ten_o_clock_after(moment: datetime, name: str) -> None:
     zone = ZoneInfo(name)
@@ -76,6 +78,7 @@ def test_the_next_morning_is_the_first_ten_o_clock_after(moment: datetime, name:
 # --- Months
 
 
+@settings(deadline=None)
 @given(day=st.dates(date(1970, 1, 1), date(2400, 12, 31)), count=st.integers(0, 24))
 def test_months_are_counted_like_on_a_calendar_on_the_wall(day: date, count: int) -> None:
     year, month = day.year, day.month
@@ -84,6 +87,7 @@ def test_months_are_counted_like_on_a_calendar_on_the_wall(day: date, count: int
     assert calendar.add_months(day, count) == date(year, month, 1)
 
 
+@settings(deadline=None)
 @given(anchor=st.integers(1, 31), start=st.dates(date(1970, 1, 1), date(2400, 1, 1)))
 def test_a_month_that_is_too_short_gives_its_last_day_and_the_next_returns(anchor: int, start: date) -> None:
     for count in range(14):
