@@ -114,8 +114,9 @@ def test_the_register_knows_every_sealed_column():
 
 # --- What really lies in the database after a gift -----------------------------------------------------
 
-ADA = {"email": "Ada.Example@example.org", "name": "Ada Example"}
-TRACES = [b"Ada", b"ada", b"Example", b"example.org"]
+# Long words: three letters turn up by chance in a random code or in a ciphertext, once in some thousand runs.
+ADA = {"email": "Adelheid.Sample-Reader@example.org", "name": "Adelheid Sample-Reader"}
+TRACES = [b"adelheid", b"sample-reader", b"example.org"]
 
 
 def everything_in_the_database() -> list[tuple[str, bytes]]:
@@ -139,7 +140,7 @@ def test_after_a_gift_a_stolen_database_does_not_tell_who_gave(house):
     house.give_and_pay(**ADA, newsletter_consent=True)
     house.give_and_pay(**ADA, interval="month", amount=500)
     house.begin(**ADA)  # and once more, not paid yet
-    assert Member.objects.get().name == "Ada Example"
+    assert Member.objects.get().name == ADA["name"]
     assert Message.objects.exists()
     assert Consent.objects.exists()
     assert MembershipStep.objects.exists()
@@ -147,16 +148,16 @@ def test_after_a_gift_a_stolen_database_does_not_tell_who_gave(house):
     everything = everything_in_the_database()
 
     assert len(everything) > 500
-    told = [where for where, value in everything if any(trace in value for trace in TRACES)]
+    told = [where for where, value in everything if any(trace in value.lower() for trace in TRACES)]
     assert told == []
 
 
 def test_the_event_bodies_say_who_gave_only_to_those_who_hold_the_key(house):
     house.give_and_pay(**ADA)
 
-    assert any("Ada.Example@example.org" in event.payload for event in StripeEvent.objects.all())
+    assert any(ADA["email"] in event.payload for event in StripeEvent.objects.all())
     assert not any(
-        b"Ada.Example" in value for where, value in everything_in_the_database() if "payload" in where
+        b"Adelheid" in value for where, value in everything_in_the_database() if "payload" in where
     )
 
 
