@@ -1,36 +1,16 @@
-"""Who the readers are, what they may call themselves, and the mail that we owe them."""
+"""What readers may call themselves: tiers, memberships and the steps of their lives."""
 
 from __future__ import annotations
 
-import uuid
 from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
-from members.fields import EncryptedJSONField, EncryptedTextField, LookupHashField
+from members.models.person import Member
 
 _CURRENCY = r"^[A-Z]{3}$"
-
-
-class Member(models.Model):
-    """
-    A person known by an e-mail address, made when a first contribution succeeds.
-
-    Personal data: email, name (encrypted); email_hash (keyed hash); locale.
-    """
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    email_hash = LookupHashField(of="email", unique=True, editable=False)
-    email = EncryptedTextField(bound_to="public_id")
-    name = EncryptedTextField(bound_to="public_id", blank=True, default="")
-    name_told_at = models.DateTimeField(null=True, blank=True, editable=False)
-    locale = models.CharField(max_length=12)
-    joined_at = models.DateTimeField()
-
-    def __str__(self) -> str:
-        return f"Member {str(self.public_id)[:8]}"
 
 
 class Tier(models.Model):
@@ -196,101 +176,3 @@ class MembershipStep(models.Model):
 
     def delete(self, *args: Any, **kwargs: Any) -> NoReturn:
         raise AppendOnly("The steps of a membership are never deleted.")
-
-
-class Consent(models.Model):
-    """
-    A reader's permission for one purpose, with the version of the text that was agreed to (PRODUCT.md, C1).
-
-    Personal data: none (it points to a member).
-    """
-
-    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="consents")
-    purpose = models.CharField(max_length=40)
-    text_version = models.CharField(max_length=60)
-    granted_at = models.DateTimeField()
-    withdrawn_at = models.DateTimeField(null=True, blank=True)
-    source = models.CharField(max_length=100, help_text="Where it was given, such as a contribution's id.")
-
-    class Meta:
-        constraints = [
-            UniqueConstraint(
-                fields=["member", "purpose", "text_version"],
-                condition=Q(withdrawn_at=None),
-                name="consent_stands_once",
-            ),
-            CheckConstraint(
-                condition=Q(withdrawn_at=None) | Q(withdrawn_at__gte=F("granted_at")),
-                name="consent_withdrawn_after_granted",
-            ),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.purpose} ({self.text_version})"
-
-
-class Message(models.Model):
-    """
-    A mail that we owe somebody: a row first, sent by a worker (`outbox`), one per dedup key.
-
-    Personal data: recipient, context (encrypted); recipient_hash (keyed hash); locale.
-    """
-
-    class State(models.TextChoices):
-        OWED = "OWED", "Owed"
-        SENDING = "SENDING", "A worker is sending it"
-        SENT = "SENT", "Sent"
-        FAILED = "FAILED", "Given up"
-
-    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    kind = models.CharField(max_length=40)
-    member = models.ForeignKey(
-        Member, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
-    )
-    recipient = EncryptedTextField(bound_to="public_id")
-    recipient_hash = LookupHashField(of="recipient", db_index=True)
-    dedup_key = models.CharField(max_length=200, unique=True)
-    locale = models.CharField(max_length=12)
-    context = EncryptedJSONField(bound_to="public_id", default=dict)
-    message_id = models.CharField(max_length=255, editable=False)
-    state = models.CharField(max_length=10, choices=State, default=State.OWED)
-    owed_at = models.DateTimeField()
-    attempts = models.PositiveSmallIntegerField(default=0)
-    unsure = models.PositiveSmallIntegerField(
-        default=0, help_text="Attempts of which we cannot tell whether the mail server took the message."
-    )
-    next_attempt_at = models.DateTimeField()
-    deliver_before = models.DateTimeField(
-        null=True, blank=True, help_text="Worthless later: given up unsent, and whoever owes it decides anew."
-    )
-    claimed_by = models.UUIDField(null=True, blank=True)
-    leased_until = models.DateTimeField(null=True, blank=True)
-    sent_at = models.DateTimeField(null=True, blank=True)
-    failure_code = models.CharField(max_length=40, blank=True, default="")
-    failure_reason = models.CharField(max_length=200, blank=True, default="")
-
-    class Meta:
-        constraints = [
-            CheckConstraint(
-                condition=Q(state__in=["OWED", "SENDING", "SENT", "FAILED"]), name="message_state_is_known"
-            ),
-            CheckConstraint(
-                condition=Q(state="SENT", sent_at__isnull=False) | (~Q(state="SENT") & Q(sent_at=None)),
-                name="message_sent_at_iff_sent",
-            ),
-            CheckConstraint(
-                condition=Q(state="SENDING", leased_until__isnull=False, claimed_by__isnull=False)
-                | (~Q(state="SENDING") & Q(leased_until=None, claimed_by=None)),
-                name="message_leased_iff_sending",
-            ),
-            CheckConstraint(
-                condition=~Q(state="FAILED") | ~Q(failure_code=""), name="message_failed_says_why"
-            ),
-        ]
-        indexes = [
-            Index(fields=["next_attempt_at"], name="message_owed", condition=Q(state="OWED")),
-            Index(fields=["leased_until"], name="message_sending", condition=Q(state="SENDING")),
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.kind} {str(self.public_id)[:8]}"
