@@ -8,23 +8,22 @@ at what the books say now and does what is still missing, so that it does not ma
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from babel.dates import format_date
 from django.conf import settings
-from django.db.models import F, Max, Min, Q
+from django.db.models import Min
 from django.utils import translation
 
-from donations import declines, links
+from donations import declines, links, membership
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
 from members import services as members
 from members.addresses import InvalidAddress
 
 if TYPE_CHECKING:
-    from donations.models import Subscription
-    from members.models import Member
+    from members.models import Member, Membership
 
 NEWSLETTER = "newsletter"
 
@@ -47,8 +46,9 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
-    if contribution.is_recurring:
-        _follow_membership(contribution, member, owed, now=now)
+    held = membership.follow(contribution, member, owed, now=now)
+    if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
+        _owe_welcome(contribution, member, held, owed[0], now=now)
 
 
 def tell_of_failure(contribution: Contribution, payment: Payment, *, now: datetime) -> None:
@@ -140,51 +140,17 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
     )
 
 
-def _follow_membership(
-    contribution: Contribution, member: Member, new: list[Payment], *, now: datetime
+def _owe_welcome(
+    contribution: Contribution, member: Member, held: Membership, first: Payment, *, now: datetime
 ) -> None:
-    kept = Q(state=Payment.State.SUCCEEDED) & Q(refunded_minor__lt=F("amount_minor"))
-    paid = Payment.objects.filter(contribution=contribution).aggregate(
-        since=Min("paid_at"), through=Max("period_end", filter=kept)
-    )
-    subscription: Subscription | None = getattr(contribution, "subscription", None)
-    if paid["since"] is None or subscription is None:
-        return
-    paid_through = max(paid["through"] or paid["since"], paid["since"])
-    plan = members.Plan(
-        reference=str(contribution.public_id),
-        annual_minor=subscription.amount.annualised(subscription.interval).minor,
-        currency=subscription.currency,
-        started_at=paid["since"],
-        paid_through=paid_through,
-        # Whoever leaves stays a member for the time that is paid.
-        ends_at=max(subscription.ended_at, paid_through) if subscription.ended_at else None,
-    )
-    steps: list[members.Step | None] = [_step(payment) for payment in new]
-    membership = None
-    for step in steps or [None]:
-        membership = members.follow_plan(member=member, plan=plan, step=step, now=now)
-    if membership and any(not payment.is_renewal for payment in new):
-        outbox.owe(
-            kind="welcome",
-            member=member,
-            recipient=member.email,
-            dedup_key=f"welcome:{contribution.public_id}",
-            context=_welcome_context(contribution, membership.tier.name if membership.tier else "", new[0]),
-            locale=contribution.locale,
-            now=now,
-        )
-
-
-def _step(payment: Payment) -> members.Step:
-    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
-    kind: Literal["STARTED", "RENEWED"] = "RENEWED" if payment.is_renewal else "STARTED"
-    return members.Step(
-        kind=kind,
-        reference=payment.stripe_invoice_id or str(payment.public_id),
-        at=payment.paid_at,
-        why="A payment arrived.",
-        actor="stripe",
+    outbox.owe(
+        kind="welcome",
+        member=member,
+        recipient=member.email,
+        dedup_key=f"welcome:{contribution.public_id}",
+        context=_welcome_context(contribution, held.tier.name if held.tier else "", first),
+        locale=contribution.locale,
+        now=now,
     )
 
 
