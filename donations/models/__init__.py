@@ -2,15 +2,20 @@
 
 from donations.models.campaign import Ask, Campaign
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileRun, StripeEvent
+from donations.models.notice import CardWatch, Notice
 from donations.models.payment import BalanceEntry, Dispute, Payment, Refund
 
 __all__ = [
     "Ask",
     "BalanceEntry",
     "Campaign",
+    "CardWatch",
     "Contribution",
     "Dispute",
+    "Dunning",
+    "Notice",
     "Payment",
     "ReconcileRun",
     "Refund",
