@@ -13,7 +13,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from members import addresses, queries, services
+from members import addresses, joining, memberships, queries, services
 from members.fields import EncryptedTextField
 from members.models import (
     AppendOnly,
@@ -120,14 +120,14 @@ def test_whatever_the_order_of_gifts_the_reader_is_the_same(now: datetime) -> No
 
 def test_two_requests_at_once_make_one_member(now: datetime, monkeypatch: pytest.MonkeyPatch) -> None:
     """The other request commits between our look-up and our insert."""
-    real = services.insert_new
+    real = joining.insert_new
 
     def somebody_is_quicker(rows: Any) -> int:
-        monkeypatch.setattr(services, "insert_new", real)
+        monkeypatch.setattr(joining, "insert_new", real)
         services.get_or_join(email="ada@example.org", name="Ada", now=now)
         return real(rows)
 
-    monkeypatch.setattr(services, "insert_new", somebody_is_quicker)
+    monkeypatch.setattr(joining, "insert_new", somebody_is_quicker)
     ada = services.get_or_join(email="ADA@example.org", now=now)
 
     assert Member.objects.get() == ada
@@ -354,14 +354,14 @@ def test_an_end_that_was_taken_back_is_no_end(grace: Member, now: datetime) -> N
 def test_two_workers_that_start_the_same_membership_make_one(
     grace: Member, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    real = services.insert_new
+    real = memberships.insert_new
 
     def somebody_is_quicker(rows: Any) -> int:
-        monkeypatch.setattr(services, "insert_new", real)
+        monkeypatch.setattr(memberships, "insert_new", real)
         services.follow_plan(member=grace, plan=a_plan(now), step=started(now), now=now)
         return real(rows)
 
-    monkeypatch.setattr(services, "insert_new", somebody_is_quicker)
+    monkeypatch.setattr(memberships, "insert_new", somebody_is_quicker)
     services.follow_plan(member=grace, plan=a_plan(now), step=started(now), now=now)
 
     assert history(Membership.objects.get()) == [("STARTED", "invoice-1", now)]
