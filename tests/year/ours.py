@@ -1,0 +1,82 @@
+"""What our side says: the books as `manage.py books` counts them, and what became of memberships and mail."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+from tests.year.figures import Figures
+
+
+def read(data_dir: Path, *, now: datetime) -> Figures:
+    """Our figures at this moment."""
+    from django.db.models import Count
+
+    from donations import queries
+    from donations.models import Subscription
+    from members.models import Message
+
+    figures = Figures()
+    for currency, entry in queries.get_books().items():
+        for column, name, part in (
+            ("payments", "charges", "count"),
+            ("gross", "charges", "amount"),
+            ("refunded", "refunds", "count"),
+            ("refunds", "refunds", "amount"),
+            ("disputed", "disputes", "count"),
+            ("disputes", "disputes", "amount"),
+        ):
+            figures.add(currency, column, entry[name][part])
+        figures.add(currency, "fees", entry["fees"])
+        figures.add(currency, "net", entry["net"])
+        figures.add(currency, "active", entry["active_subscriptions"])
+    behind = Subscription.objects.filter(state__in=["PAST_DUE", "UNPAID"]).values_list("currency")
+    paused = Subscription.objects.filter(state="PAUSED").values_list("currency")
+    for column, rows in (("past due", behind), ("paused", paused)):
+        for currency, count in rows.annotate(Count("pk")).order_by():
+            figures.add(currency, column, count)
+    kinds = Message.objects.values_list("kind").annotate(Count("pk")).order_by()
+    figures.owed = Counter(dict(kinds))
+    figures.sent = mails(data_dir)
+    return figures
+
+
+def mails(data_dir: Path) -> Counter[str]:
+    """How many mails of each kind the mail server took: here, files in a folder."""
+    names = (path.name for path in (data_dir / "mail").glob("*.eml"))
+    return Counter(match[1] for name in names if (match := re.match(r"[0-9TZ]+-([a-z_]+)-", name)))
+
+
+def left_to_do() -> dict[str, int]:
+    """What waits for a worker now, by subject; nothing that waits for a day to come."""
+    from django.db.models import Q
+
+    from donations.models import BalanceEntry, StripeEvent
+    from members import clock
+    from members.models import Message
+
+    now = clock.now()
+    return {
+        "events": StripeEvent.objects.filter(
+            Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), state="RECEIVED"
+        ).count(),
+        "fees": BalanceEntry.objects.filter(net_minor=None).exclude(next_attempt_at__gt=now).count(),
+        "mails": Message.objects.filter(
+            Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")
+        ).count(),
+    }
+
+
+def standstill() -> dict[str, int]:
+    """What nobody will work off by himself, which there must be none of in the end."""
+    from donations.models import BalanceEntry, StripeEvent
+    from members.models import Message
+
+    return {
+        "events that wait for something unknown": StripeEvent.objects.filter(state="PARKED").count(),
+        "events in quarantine": StripeEvent.objects.filter(state="QUARANTINED").count(),
+        "fees that could not be fetched": BalanceEntry.objects.filter(net_minor=None).count(),
+        "mails that were given up": Message.objects.filter(state="FAILED").count(),
+    }

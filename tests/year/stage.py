@@ -1,0 +1,89 @@
+"""
+The house on its stage: the real processes in a folder of their own, and the question whether all is quiet.
+
+It is the supervisor of `make demo` with another offline Stripe (in memory, with bank accounts in three currencies
+only) and the year's own Celery app. The clock is moved in steps; after each, `settle` waits until nobody has
+anything left to do, by asking and never by sleeping for a guess.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from pathlib import Path
+
+from config import demo
+from tests.year.offline import Stripe
+
+SETTLE_IN = "eur,usd,gbp"
+PATIENCE = 90  # seconds without any progress
+LOOK_EVERY = 0.02
+
+
+class Stuck(Exception):
+    """Something is left to do and nobody does it; the message says what."""
+
+
+class Stage(demo.House):
+    """The processes of a year. `start` and `stop` as those of the demo."""
+
+    def __init__(self, data_dir: Path, *, services: Mapping[str, str]) -> None:
+        super().__init__(0, 0, data_dir, say=self._hear, services={"LOG_LEVEL": "WARNING", **services})
+        self.stripe = Stripe(self.sandbox_url)
+        self.complaints: list[str] = []
+        self.tail: list[str] = []
+        self._done: set[str] = set()
+        self._news = threading.Condition()
+
+    def _hear(self, name: str, line: str) -> None:
+        if line.startswith("done "):
+            with self._news:
+                self._done.add(line.removeprefix("done "))
+                self._news.notify_all()
+            return
+        self.tail = [*self.tail[-40:], f"{name}: {line}"]
+        if "Traceback" in line or "[error" in line:
+            self.complaints.append(f"{name}: {line}")
+
+    def _run(self, name: str, command: list[str]) -> None:
+        ours = {"config": "tests.year.app"} if name in ("worker", "beat") else {}
+        super()._run(name, [ours.get(word, word) for word in command])
+
+    def _sandbox_flags(self) -> list[str]:
+        flags = super()._sandbox_flags()
+        place = flags.index("--state")
+        return [*flags[:place], *flags[place + 2 :], "--settle-in", SETTLE_IN]
+
+    # --- Time and quiet ---
+
+    def move_to(self, moment: datetime) -> None:
+        """Move everybody's clock to a moment that lies ahead."""
+        self.stripe.control("clock", to=moment.isoformat())
+
+    def ring(self, *tasks: str) -> None:
+        """Let a worker run these tasks, and return when it has. Raises Stuck."""
+        from tests.year.app import app
+
+        ids = [str(uuid.uuid4()) for _ in tasks]
+        for task, task_id in zip(tasks, ids, strict=True):
+            app.send_task(task, task_id=task_id)
+        deadline = time.monotonic() + PATIENCE
+        with self._news:
+            while missing := set(ids) - self._done:
+                if not self._news.wait(deadline - time.monotonic()):
+                    raise Stuck(f"{len(missing)} of {', '.join(tasks)} did not end.\n" + "\n".join(self.tail))
+            self._done -= set(ids)
+
+    def wait(self, left: Callable[[], dict[str, int]]) -> None:
+        """Return when `left` finds nothing. Raises Stuck when for a long while nothing becomes less or other."""
+        seen, deadline = None, time.monotonic() + PATIENCE
+        while found := {name: count for name, count in left().items() if count}:
+            if found != seen:
+                seen, deadline = found, time.monotonic() + PATIENCE
+            elif time.monotonic() > deadline:
+                raise Stuck(f"For {PATIENCE} seconds there was left to do: {found}.\n" + "\n".join(self.tail))
+            if self._over.wait(LOOK_EVERY):
+                raise self._why_over()
