@@ -36,7 +36,7 @@ PREFIXES = {
     "payment_method": "pm", "price": "price", "product": "prod", "radar.early_fraud_warning": "issfr",
     "refund": "re", "setup_attempt": "setatt", "setup_intent": "seti", "subscription": "sub",
     "subscription_item": "si", "webhook_endpoint": "we", "request": "req", "mandate": "mandate",
-    "invoiceitem": "ii",
+    "invoiceitem": "ii", "payout": "po", "bank_account": "ba",
 }  # fmt: skip
 
 
@@ -63,6 +63,7 @@ class Account:
     def empty(self) -> None:
         """Forget everything and go back to the system's time."""
         self.offset = 0.0
+        self.settings: Obj = {}  # how it is set up; none means as usual (see ``settings``)
         self.objects: dict[str, Obj] = {}
         self.kinds: dict[str, dict[str, Obj]] = {}
         self.hidden: dict[str, Obj] = {}

@@ -1,35 +1,31 @@
 """
 What a script can do that Stripe has no call for: be the reader, be the bank, move the clock, break the post.
 
-``Controls`` has one method per power; ``respond`` translates HTTP (JSON in, JSON out) under ``/_sandbox/``.
+``Controls`` has one method per power; ``control_calls`` translates HTTP.
 """
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from werkzeug.exceptions import HTTPException
-from werkzeug.routing import Map, Rule
-from werkzeug.wrappers import Request, Response
-
 from sandbox import (
     agenda,
-    balance,
+    books,
     checkout,
     collection,
     disputes,
     events,
     methods,
     payments,
+    payouts,
     refunds,
+    settings,
     webhooks,
 )
 from sandbox.account import Account, Obj, change, copied
-from sandbox.errors import StripeError, invalid
+from sandbox.errors import invalid
 from sandbox.faults import Faults
 from sandbox.periods import period_start
 
@@ -45,10 +41,17 @@ UNITS = {
 class Controls:
     """The powers over one account. Each method locks it, and leaves what is due now done."""
 
-    def __init__(self, account: Account, listening: webhooks.Listening, faults: Faults) -> None:
+    def __init__(
+        self,
+        account: Account,
+        listening: webhooks.Listening,
+        faults: Faults,
+        initial: Obj | None = None,
+    ) -> None:
         self.account = account
         self.listening = listening
         self.faults = faults
+        self.initial = initial or {}  # the settings that a reset goes back to
 
     def _done(self, answer: Obj) -> Obj:
         agenda.play(self.account)
@@ -131,6 +134,24 @@ class Controls:
         with self.account.lock:
             return self._done(checkout.recover(self.account, session_id))
 
+    def fail_payout(self, payout_id: str, code: str = "account_closed") -> Obj:
+        """Let the bank send a payout back (see ``payouts.fail``). Returns it."""
+        with self.account.lock:
+            payout = self.account.find("payout", payout_id)
+            return self._done(payouts.fail(self.account, payout, code=code))
+
+    # The dashboard
+
+    def settings(self) -> Obj:
+        """How the account is set up (see ``settings.KNOWN``)."""
+        with self.account.lock:
+            return {group: copied(settings.of(self.account, group)) for group in settings.KNOWN}
+
+    def change_settings(self, **groups: Obj) -> Obj:
+        """Change some settings: ``change_settings(payouts={"interval": "daily"})``. Returns all of them."""
+        with self.account.lock:
+            return self._done(settings.apply(self.account, groups))
+
     # The clock
 
     def clock(self) -> Obj:
@@ -178,15 +199,22 @@ class Controls:
     # The whole
 
     def books(self) -> Obj:
-        """See ``balance.books``."""
+        """See ``books.books``."""
         with self.account.lock:
             agenda.play(self.account)
-            return balance.books(self.account)
+            return books.books(self.account)
+
+    def statement(self) -> Obj:
+        """See ``books.statement``."""
+        with self.account.lock:
+            agenda.play(self.account)
+            return books.statement(self.account)
 
     def reset(self) -> Obj:
-        """Forget everything, the clock included."""
+        """Forget everything, the clock included, and go back to the settings of the start."""
         with self.account.lock:
             self.account.empty()
+            settings.apply(self.account, self.initial)
             self.listening.set_mode("normal")
             self.faults.clear()
             return self.clock()
@@ -223,132 +251,3 @@ def move_clock(controls: Controls, *, advance: str | None = None, to: str | None
         return controls.advance(length)
     except OverflowError:
         raise invalid("That is beyond the end of the calendar.", param="advance") from None
-
-
-Call = Callable[..., Obj]
-
-TEXT = (str,)
-CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call], ...] = (
-    (
-        "POST",
-        "sessions/<id>/pay",
-        dict.fromkeys(("card", "email", "name", "method", "three_d_secure"), TEXT),
-        (),
-        lambda controls, id, **how: controls.pay(id, **how),
-    ),
-    ("POST", "sessions/<id>/expire", {}, (), lambda controls, id: controls.expire(id)),
-    ("POST", "sessions/<id>/recover", {}, (), lambda controls, id: controls.recover(id)),
-    ("POST", "payments/<id>/settle", {}, (), lambda controls, id: controls.settle(id)),
-    ("POST", "payments/<id>/fail", {}, (), lambda controls, id: controls.settle(id, paid=False)),
-    (
-        "POST",
-        "charges/<id>/refund",
-        {"amount": (int,)},
-        (),
-        lambda controls, id, amount=None: controls.refund(id, amount),
-    ),
-    (
-        "POST",
-        "charges/<id>/dispute",
-        {"reason": TEXT},
-        (),
-        lambda controls, id, reason="fraudulent": controls.dispute(id, reason),
-    ),
-    (
-        "POST",
-        "disputes/<id>/close",
-        {"status": TEXT},
-        ("status",),
-        lambda controls, id, status: controls.close_dispute(id, status),
-    ),
-    (
-        "POST",
-        "subscriptions/<id>/card",
-        {"card": TEXT},
-        ("card",),
-        lambda controls, id, card: controls.change_card(id, card),
-    ),
-    (
-        "POST",
-        "invoices/<id>/pay",
-        {"card": TEXT, "three_d_secure": TEXT},
-        ("card",),
-        lambda controls, id, **how: controls.pay_invoice(id, **how),
-    ),
-    ("GET", "clock", {}, (), lambda controls: controls.clock()),
-    ("POST", "clock", {"advance": TEXT, "to": TEXT}, (), move_clock),
-    ("GET", "books", {}, (), lambda controls: controls.books()),
-    ("GET", "deliveries", {}, (), lambda controls: controls.deliveries()),
-    (
-        "POST",
-        "webhooks",
-        {"mode": TEXT, "seed": (int,)},
-        ("mode",),
-        lambda controls, mode, seed=None: controls.deliver(mode, seed),
-    ),
-    (
-        "POST",
-        "faults",
-        {"call": TEXT, "kind": TEXT, "times": (int,)},
-        ("call", "kind"),
-        lambda controls, call, kind, times=1: controls.fault(call, kind, times),
-    ),
-    ("POST", "reset", {}, (), lambda controls: controls.reset()),
-)
-"""Method, path under ``/_sandbox/``, what the body may hold and what it must, and what is done."""
-
-ROUTES = Map(
-    [
-        Rule(f"/_sandbox/{path}", methods=[method], endpoint=number)
-        for number, (method, path, *_) in enumerate(CALLS)
-    ]
-)
-
-
-def _read(request: Request, known: dict[str, tuple[type, ...]], needed: tuple[str, ...]) -> Obj:
-    """
-    The JSON body, of which only known keys of the right type are let through; null is as good as nothing.
-    """
-    try:
-        given = json.loads(request.get_data() or b"{}")
-    except ValueError:
-        raise invalid("The body must be JSON.") from None
-    if not isinstance(given, dict):
-        raise invalid("The body must be a JSON object.")
-    given = {name: value for name, value in given.items() if value is not None}
-    for name, value in given.items():
-        if name not in known:
-            raise invalid(f"Received unknown parameter: {name}", param=name, code="parameter_unknown")
-        if not isinstance(value, known[name]) or isinstance(value, bool):
-            raise invalid(f"Invalid {name}: {value!r}", param=name)
-    for name in needed:
-        if name not in given:
-            raise invalid(f"Missing required param: {name}.", param=name, code="parameter_missing")
-    return given
-
-
-def respond(controls: Controls, request: Request) -> Response:
-    """
-    The answer to a request under ``/_sandbox/``; refusals and declines have Stripe's error body. A page of
-    another origin, which some reader's browser happens to show, may not use the powers (403).
-    """
-    origin = request.headers.get("Origin")
-    ours = (None, request.host_url.rstrip("/"), controls.account.public_url)
-    if request.method != "GET" and origin not in ours:
-        return _json(invalid("Pages of another origin may not do this.").body(), 403)
-    try:
-        number, ids = ROUTES.bind("sandbox").match(request.path, request.method)
-    except HTTPException as problem:
-        error = invalid(
-            f"Unrecognized request URL ({request.method}: {request.path}).", status=problem.code or 404
-        )
-        return _json(error.body(), error.status)
-    _, _, known, needed, act = CALLS[number]
-    try:
-        return _json(act(controls, **ids, **_read(request, known, needed)))
-    except StripeError as error:
-        return _json(error.body(), error.status)
-
-
-def _json(body: Obj, status: int = 200) -> Response:
-    return Response(json.dumps(body), status=status, content_type="application/json")

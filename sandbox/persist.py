@@ -61,6 +61,7 @@ class Archive:
             text = json.dumps(
                 {
                     "offset": account.offset,
+                    "settings": account.settings,
                     "objects": list(account.objects.values()),
                     "hidden": account.hidden,
                     "plans": account.plans,
@@ -88,6 +89,7 @@ class Archive:
             for obj in kept["objects"]:
                 account.keep(obj)
             account.offset = kept["offset"]
+            account.settings = kept["settings"]
             account.hidden = kept["hidden"]
             account.plans = [(at, serial, action, id) for at, serial, action, id in kept["plans"]]
             account.serial = kept["serial"]

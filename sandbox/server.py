@@ -25,12 +25,14 @@ from werkzeug.wrappers import Request, Response
 from sandbox import (
     agenda,
     control,
+    control_calls,
     courier,
     idempotency,
     modules,
     pages,
     params,
     persist,
+    settings,
     webhooks,
 )
 from sandbox.account import API_VERSION, Account, Obj
@@ -58,7 +60,8 @@ class Sandbox(control.Controls):
     Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names
     the currencies that the account has bank accounts for (all, if empty); money in others is converted into
     the first. ``public_url`` is where browsers find the sandbox; without it, wherever the request that asks
-    came to.
+    came to. ``set_to`` are settings that differ from the usual ones (see ``settings.KNOWN``; raises
+    ``StripeError`` for what cannot be).
     """
 
     def __init__(
@@ -70,15 +73,18 @@ class Sandbox(control.Controls):
         public_url: str | None = None,
         state: Path | None = None,
         system_time: Callable[[], float] = time.time,
+        set_to: Obj | None = None,
     ) -> None:
         account = Account(system_time=system_time, settle_in=settle_in)
         listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
-        super().__init__(account, listening, Faults())
+        super().__init__(account, listening, Faults(), initial=set_to)
         self.public_url = public_url
         if public_url:
             account.public_url = public_url
         self.keeper = idempotency.Keeper(account)
         self.archive = persist.Archive(account, state) if state else None
+        if set_to:
+            settings.apply(account, set_to)
 
     @property
     def controls(self) -> control.Controls:
@@ -99,7 +105,7 @@ class Sandbox(control.Controls):
         if request.path.startswith("/_sandbox/") and not (
             request.path == "/_sandbox/" and request.method == "GET"
         ):
-            return control.respond(self, request)
+            return control_calls.respond(self, request)
         return pages.handle(self, request)
 
     def _api(self, request: Request) -> Response:

@@ -235,6 +235,41 @@ def test_it_listens_to_strangers_only_when_told_to(capsys: pytest.CaptureFixture
         arguments(["--host", "news.example.org"])
 
 
+def test_its_settings_can_be_given_at_the_start_if_they_make_sense(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = arguments(["--settings", '{"payouts": {"interval": "weekly"}}'])
+    assert given.settings == {"payouts": {"interval": "weekly"}}
+    for text, why in (
+        ('{"payouts": {"interval": "hourly"}}', "must be one of manual, daily"),
+        ("[]", "must be a JSON object"),
+        ("{", "invalid loads value"),
+    ):
+        with pytest.raises(SystemExit):
+            arguments(["--settings", text])
+        assert why in capsys.readouterr().err
+
+
+def test_a_script_sets_the_account_up_and_reads_its_statement(
+    script: Script, client: stripe.StripeClient, sandbox: Checked
+) -> None:
+    assert script.get("settings")["payouts"]["interval"] == "manual"
+    changed = script.post("settings", payouts={"interval": "daily"}, collection={"then": "unpaid"})
+    assert (changed["payouts"]["interval"], changed["payouts"]["delay_days"]) == ("daily", 2)
+    assert script.post("settings", payouts={"interval": "hourly"})["status"] == 400
+    assert script.status("settings", weather={}) == 400
+    sandbox.pay(once(client).id)
+    script.post("clock", advance="3 days")
+    payout = client.v1.payouts.list().data[0].id
+    assert script.get("statement")["EUR"]["payouts"] == {"count": 1, "amount": 1426}
+
+    assert script.post(f"payouts/{payout}/fail", code="no_account")["status"] == "failed"
+
+    assert script.get("statement")["EUR"]["failed_payouts"] == {"count": 1, "amount": 1426}
+    script.post("reset")
+    assert script.get("settings")["payouts"]["interval"] == "manual"
+
+
 def test_it_serves_until_told_to_stop_and_then_writes_its_state(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
