@@ -22,7 +22,7 @@ from sandbox.agenda import DAY, HOUR, does
 from sandbox.checkout_fields import CREATE, refuse_contradictions
 from sandbox.errors import StripeError, declined, invalid
 from sandbox.events import tell, tell_updated
-from sandbox.params import CREATED, PAGE, Metadata, OneOf, Text
+from sandbox.params import CREATED, PAGE, Group, Metadata, OneOf, Text
 from sandbox.routes import get, post
 from sandbox.wire import included, listed, page, within
 
@@ -416,6 +416,7 @@ def update(account: Account, given: Obj, id: str) -> Obj:
     {
         **PAGE,
         "customer": Text(),
+        "customer_details": Group({"email": Text()}, needed=("email",)),
         "payment_intent": Text(),
         "subscription": Text(),
         "status": OneOf("complete", "expired", "open"),
@@ -424,11 +425,13 @@ def update(account: Account, given: Obj, id: str) -> Obj:
 )
 def list_sessions(account: Account, given: Obj) -> Obj:
     """Sessions, newest first."""
+    email = (given.get("customer_details") or {}).get("email")
     keys = ("customer", "payment_intent", "subscription", "status")
     found = [
         session
         for session in account.all("checkout.session")
         if all(given.get(key) in (None, session[key]) for key in keys)
+        and email in (None, (session["customer_details"] or {}).get("email"))
         and within(session["created"], given.get("created"))
     ]
     return page(found, given, "/v1/checkout/sessions")

@@ -21,6 +21,7 @@ from sandbox.wire import page, within
         "customer": Text(),
         "subscription": Text(),
         "status": OneOf("draft", "open", "paid", "uncollectible", "void"),
+        "collection_method": OneOf("charge_automatically", "send_invoice"),
         "created": CREATED,
     },
 )
@@ -29,7 +30,7 @@ def list_invoices(account: Account, given: Obj) -> Obj:
     found = [
         invoice
         for invoice in account.all("invoice")
-        if all(given.get(key) in (None, invoice[key]) for key in ("customer", "status"))
+        if all(given.get(key) in (None, invoice[key]) for key in ("customer", "status", "collection_method"))
         and given.get("subscription") in (None, invoices.subscription_of(invoice))
         and within(invoice["created"], given.get("created"))
     ]
