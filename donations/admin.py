@@ -6,12 +6,16 @@ Campaigns are edited here; everything else is read.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
-from donations import inbox
+from donations import inbox, payouts
 from donations.models import (
     Ask,
     BalanceEntry,
@@ -19,6 +23,7 @@ from donations.models import (
     Contribution,
     Dispute,
     Payment,
+    Payout,
     ReconcileRun,
     Refund,
     StripeEvent,
@@ -196,7 +201,66 @@ class BalanceEntryAdmin(Window, admin.ModelAdmin[BalanceEntry]):
 
     list_display = ["stripe_id", "kind", "currency", "amount_minor", "fee_minor", "net_minor", "occurred_at"]
     list_filter = ["kind", "currency"]
+    search_fields = ["=stripe_id", "=payout__stripe_id"]
+
+
+class AddsUp(admin.SimpleListFilter):
+    """Payouts by whether their lines come to what reached the bank."""
+
+    title = "adds up"
+    parameter_name = "adds_up"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "No"), ("yes", "Yes"), ("unknown", "Lines not known")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout]:
+        if self.value() == "unknown":
+            return queryset.filter(listed_minor=None)
+        if self.value() == "no":
+            return queryset.filter(pk__in=payouts.get_unbalanced())
+        if self.value() == "yes":
+            return queryset.filter(listed_minor=F("amount_minor"))
+        return queryset
+
+
+@admin.register(Payout)
+class PayoutAdmin(Window, admin.ModelAdmin[Payout]):
+    """What reached the bank, what it is made of, and whether that adds up."""
+
+    list_display = ["stripe_id", "created_at", "arrives_at", "amount", "state", "difference"]
+    list_filter = ["state", "currency", AddsUp]
     search_fields = ["=stripe_id"]
+    date_hierarchy = "created_at"
+    readonly_fields = ["made_of", "difference"]
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: Payout) -> str:
+        return str(row.amount)
+
+    @admin.display(description="difference")
+    def difference(self, row: Payout) -> str:
+        if row.difference is None:
+            return "" if row.is_automatic else "asked for by hand: Stripe does not tell its lines"
+        return str(row.difference) if row.difference.minor else "none"
+
+    @admin.display(description="made of")
+    def made_of(self, row: Payout) -> SafeString:
+        found = payouts.get_breakdown(row)
+        return format_html_join(
+            "",
+            "<div>{} {}: {} less fees of {} = {}</div>",
+            [
+                (
+                    part.count,
+                    name.replace("_", " "),
+                    Money(part.amount_minor, row.currency),
+                    Money(part.fee_minor, row.currency),
+                    Money(part.net_minor, row.currency),
+                )
+                for name, part in found.parts.items()
+                if part.count
+            ],
+        )
 
 
 @admin.register(ReconcileRun)

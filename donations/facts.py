@@ -126,6 +126,21 @@ class RefundFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """A payout; `state` is one of Payout.State. `can_be_listed`: Stripe knows which lines it is made of."""
+
+    id: str
+    state: str
+    amount: int
+    currency: str
+    is_automatic: bool
+    can_be_listed: bool
+    created_at: datetime
+    arrives_at: datetime
+    failure_code: str
+
+
+@dataclass(frozen=True, slots=True)
 class BalanceTransaction:
     """A movement on our balance at Stripe, in the settlement currency."""
 
@@ -313,6 +328,29 @@ def balance_transaction(data: Json) -> BalanceTransaction:
         source=_id(data.get("source")),
         occurred_at=_moment(_need(data, "created", int)),
         available_on=_optional_moment(data.get("available_on")),
+    )
+
+
+_PAYOUT_STATES = {
+    "pending": "PENDING",
+    "in_transit": "IN_TRANSIT",
+    "paid": "PAID",
+    "failed": "FAILED",
+    "canceled": "CANCELLED",
+}
+
+
+def payout(data: Json) -> PayoutFacts:
+    return PayoutFacts(
+        id=_need(data, "id", str),
+        state=_PAYOUT_STATES.get(_need(data, "status", str), "OTHER"),
+        amount=_need(data, "amount", int),
+        currency=_need(data, "currency", str).upper(),
+        is_automatic=_need(data, "automatic", bool),
+        can_be_listed=_text(data, "reconciliation_status") == "completed",
+        created_at=_moment(_need(data, "created", int)),
+        arrives_at=_moment(_need(data, "arrival_date", int)),
+        failure_code=_text(data, "failure_code"),
     )
 
 

@@ -179,6 +179,25 @@ def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
         return facts.balance_transaction(_json(_client().v1.balance_transactions.retrieve(transaction_id)))
 
 
+def list_payout_lines(payout_id: str) -> Iterator[facts.BalanceTransaction]:
+    """
+    Every line of the balance that an automatic payout is made of, without the payout's own.
+
+    Raises GoneAtStripe, PaymentsUnavailable; PaymentsRefused for a payout that was asked for by hand, whose lines
+    Stripe does not know.
+    """
+    with _errors_as_ours("payout"):
+        page = _client().v1.balance_transactions.list({"payout": payout_id, "limit": 100})
+        for line in page.auto_paging_iter():
+            if _its_source(line) != payout_id or line.type != "payout":
+                yield facts.balance_transaction(_json(line))
+
+
+def _its_source(line: stripe.BalanceTransaction) -> str:
+    source = line.source
+    return source if isinstance(source, str) else str(getattr(source, "id", ""))
+
+
 def use_payment_method(subscription_id: str, payment_method: str, *, because: str) -> None:
     """Let a subscription's next charges go to another card. `because` (an event's id) makes it happen once."""
     with _errors_as_ours("payment method"):
@@ -187,6 +206,33 @@ def use_payment_method(subscription_id: str, payment_method: str, *, because: st
             {"default_payment_method": payment_method},
             {"idempotency_key": f"card:{subscription_id}:{because}"},
         )
+
+
+def end_at_period_end(subscription_id: str, *, wanted: bool) -> None:
+    """
+    Let a subscription end with the time that is paid, or (not `wanted`) let it go on after all.
+
+    No idempotency key of ours: it sets a state, and who presses stop, keep and stop again within a day means the last.
+    Raises GoneAtStripe for one that has ended, PaymentsUnavailable.
+    """
+    with _errors_as_ours("end"):
+        _client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": wanted})
+
+
+def end_now(subscription_id: str) -> None:
+    """
+    End a subscription at once, and ask nobody any more for what is open on it.
+
+    The end comes first: voiding the open invoice alone would let the subscription go on. Raises GoneAtStripe for one
+    that has ended, PaymentsUnavailable.
+    """
+    with _errors_as_ours("end"):
+        _client().v1.subscriptions.cancel(subscription_id)
+        page = _client().v1.invoices.list({"subscription": subscription_id, "status": "open", "limit": 10})
+        for invoice in page.data:
+            _client().v1.invoices.void_invoice(
+                str(invoice.id), options={"idempotency_key": f"void:{invoice.id}"}
+            )
 
 
 def pay_open_invoices(subscription_id: str, *, because: str) -> int:
@@ -207,6 +253,23 @@ def pay_open_invoices(subscription_id: str, *, because: str) -> int:
             except stripe.CardError:
                 _log.info("card declined again", invoice=invoice.id)
     return paid
+
+
+def get_confirm_page(invoice_id: str) -> str:
+    """
+    The address of Stripe's page on which the payer confirms an open invoice at the bank, or pays it otherwise.
+
+    Raises GoneAtStripe for an invoice that is not open, PaymentsUnavailable.
+    """
+    with _errors_as_ours("invoice"):
+        invoice = _client().v1.invoices.retrieve(invoice_id)
+    if invoice.status != "open" or not invoice.hosted_invoice_url:
+        raise GoneAtStripe("This invoice is not open.")
+    if not _is_stripes(invoice.hosted_invoice_url):
+        raise PaymentsRefused(
+            "Stripe answered with an address that is not its own.", code="checkout_url_refused"
+        )
+    return invoice.hosted_invoice_url
 
 
 def open_card_page(*, customer: str, return_url: str) -> str:

@@ -8,13 +8,14 @@ the ids of Stripe that are known from now on, so that events that were parked fo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
 
-from donations import facts, fulfilment, gateway, ledger
+from donations import declines, dunning, facts, fulfilment, gateway, ledger
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
 Work = Callable[[datetime], Collection[str]]
@@ -135,12 +136,14 @@ def _invoice_failed(event: dict[str, Any]) -> Work:
     invoice = facts.invoice(_object(event))
     # The invoice does not say why; its PaymentIntent does.
     intent = gateway.get_invoice_intent(invoice.id) if invoice.subscription else None
+    if intent is not None and event["type"] == "invoice.payment_action_required":
+        # No bank refused anything: the reader has to say yes to it.
+        intent = dataclasses.replace(intent, failure_code=intent.failure_code or declines.CONFIRM)
 
     def work(now: datetime) -> Collection[str]:
         contribution, payment = ledger.note_invoice_failed(invoice, intent, at=_at(event))
         fulfilment.follow_through(contribution, now=now)
-        if payment.is_renewal:
-            fulfilment.tell_of_failure(contribution, payment, now=now)
+        dunning.note_failure(contribution, payment, at=_at(event), now=now)
         return (invoice.id, invoice.subscription, intent.id if intent else "")
 
     return work
@@ -185,13 +188,18 @@ def _subscription(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         row = ledger.find_subscription(told)
+        card = row.default_payment_method
         if row.as_of is None or row.as_of < as_of:
             ledger.apply_subscription(row, told, as_of=as_of, event_id=event_id)
         elif row.as_of == as_of and row.as_of_event != event_id:
             if current is None or known is None or row.revision != known[2]:
                 raise LookupError("the subscription changed while we asked; ask again")
             ledger.apply_subscription(row, current, as_of=as_of, event_id=event_id)
-        return _done(row.contribution, now, told.id)
+        if card and card != row.default_payment_method:
+            dunning.note_new_card([row.pk], at=as_of)
+        known_ids = _done(row.contribution, now, told.id)
+        dunning.note_end(row.contribution, row, now=now)
+        return known_ids
 
     return work
 
@@ -211,6 +219,9 @@ def _customer(event: dict[str, Any]) -> Work:
     def work(now: datetime) -> Collection[str]:
         told = facts.Customer(customer.id, customer.default_payment_method, customer.livemode, gone)
         ledger.note_customer(told, at=_at(event))
+        if is_new_card and customer.default_payment_method and not gone:
+            theirs = Subscription.objects.filter(stripe_customer_id=customer.id)
+            dunning.note_new_card(theirs.values_list("pk", flat=True), at=_at(event))
         return ()
 
     return work
@@ -222,7 +233,7 @@ def _move_to_new_card(customer: str, payment_method: str, *, because: str) -> No
     )
     for stripe_id, state in running.values_list("stripe_id", "state"):
         gateway.use_payment_method(stripe_id, payment_method, because=because)
-        if state == Subscription.State.PAST_DUE:
+        if state in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
             gateway.pay_open_invoices(stripe_id, because=because)
 
 
@@ -278,6 +289,19 @@ def _dispute(event: dict[str, Any]) -> Work:
     return work
 
 
+# --- To the bank --------------------------------------------------------------------------------
+
+
+def _payout(event: dict[str, Any]) -> Work:
+    payout = facts.payout(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        ledger.note_payout(payout)
+        return ()
+
+    return work
+
+
 HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "checkout.session.completed": _checkout_completed,
     "checkout.session.async_payment_succeeded": _checkout_completed,
@@ -300,6 +324,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "refund.failed": _refund,
     "invoice.paid": _invoice_paid,
     "invoice.payment_failed": _invoice_failed,
+    "invoice.payment_action_required": _invoice_failed,
     "invoice.upcoming": _invoice_upcoming,
     "invoice_payment.paid": _invoice_payment,
     "customer.subscription.created": _subscription,
@@ -312,4 +337,10 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "payment_method.attached": _payment_method,
     "payment_method.automatically_updated": _payment_method,
     "payment_method.detached": _payment_method,
+    "payout.created": _payout,
+    "payout.updated": _payout,
+    "payout.reconciliation_completed": _payout,
+    "payout.paid": _payout,
+    "payout.failed": _payout,
+    "payout.canceled": _payout,
 }

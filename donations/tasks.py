@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import inbox, reconciliation, services
+from donations import dunning, inbox, payouts, reconciliation, services
 from members import clock, doorbell
 
 
@@ -18,8 +18,17 @@ def process_inbox(**_later: object) -> None:
 
 @shared_task
 def settle_payments(**_later: object) -> None:
-    """Fetch the fees that Stripe took."""
-    services.settle(now=clock.now())
+    """Fetch the fees that Stripe took, and what its payouts are made of."""
+    now = clock.now()
+    payouts.list_lines(now=now)  # first: one call brings the figures of a hundred movements
+    services.settle(now=now)
+
+
+@shared_task
+def remind_of_failed_renewals(**_later: object) -> None:
+    """Write to readers whose renewal still fails, where it is time; then let the mail go out."""
+    if dunning.write_due(now=clock.now()):
+        doorbell.ring("members.tasks.send_owed_mail")
 
 
 @shared_task

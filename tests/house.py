@@ -9,7 +9,7 @@ from typing import Any
 
 from django.test import Client
 
-from donations import inbox, queries, services
+from donations import dunning, inbox, payouts, queries, services
 from donations.models import StripeEvent
 from members import clock, outbox
 from sandbox.server import Sandbox
@@ -83,7 +83,9 @@ class House:
         """What workers and sweeps do, until nothing is left."""
         now = clock.now()
         inbox.process_waiting(now=now)
+        payouts.list_lines(now=now)
         services.settle(now=now)
+        dunning.write_due(now=now)
         outbox.deliver_due(now=now)
 
     def catch_up(self, *, seed: int | None = None, duplicates: bool = False) -> None:

@@ -20,6 +20,7 @@ from donations.ledger.checkout import (
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
 from donations.ledger.money_back import note_dispute, note_refund
 from donations.ledger.payments import note_charge, note_intent
+from donations.ledger.payouts import close_payout, note_payout, note_payout_lines
 from donations.ledger.recurring import (
     apply_subscription,
     find_subscription,
@@ -34,6 +35,7 @@ __all__ = [
     "NotOurs",
     "Unmatched",
     "apply_subscription",
+    "close_payout",
     "fill_balance_entry",
     "find_subscription",
     "note_charge",
@@ -47,5 +49,7 @@ __all__ = [
     "note_invoice_paid",
     "note_invoice_payment",
     "note_invoice_upcoming",
+    "note_payout",
+    "note_payout_lines",
     "note_refund",
 ]

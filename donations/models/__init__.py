@@ -1,11 +1,12 @@
 """The tables of the money; each file has one subject."""
 
+from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
-from donations.models.payment import BalanceEntry, Dispute, Payment, Refund
+from donations.models.payment import Dispute, Payment, Refund
 
 __all__ = [
     "Ask",
@@ -17,6 +18,7 @@ __all__ = [
     "Dunning",
     "Notice",
     "Payment",
+    "Payout",
     "ReconcileRun",
     "Refund",
     "StripeCustomer",
