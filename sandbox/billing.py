@@ -111,7 +111,8 @@ def _announce(account: Account, id: str) -> None:
 @does("subscription.renew")
 def _renew(account: Account, id: str) -> None:
     subscription = account.objects[id]
-    if subscription["status"] not in ("active", "past_due") or period_end(subscription) != account.now():
+    going = subscription["status"] in ("active", "past_due", "unpaid")
+    if not going or period_end(subscription) != account.now():
         return  # ended, paused, or its period was moved since this was planned
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now():
         end(account, subscription)
@@ -125,7 +126,9 @@ def _renew(account: Account, id: str) -> None:
     tell(account, "invoice.created", invoice)
     expect_renewal(account, subscription)
     pause = subscription["pause_collection"]
-    if pause is None:
+    if subscription["status"] == "unpaid":
+        change(invoice, auto_advance=False)  # nobody tries to collect it; a program may
+    elif pause is None:
         change(invoice, automatically_finalizes_at=account.now() + HOUR)
         account.plan(account.now() + HOUR, "invoice.finalize", invoice["id"])
     elif pause["behavior"] == "void":

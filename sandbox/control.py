@@ -13,10 +13,12 @@ from typing import Any
 from sandbox import (
     agenda,
     books,
+    cards,
     checkout,
     collection,
     disputes,
     events,
+    expiry,
     methods,
     payments,
     payouts,
@@ -103,12 +105,21 @@ class Controls:
             dispute = self.account.find("dispute", dispute_id)
             return self._done(disputes.close(self.account, dispute, status=status))
 
-    def change_card(self, subscription_id: str, card: str) -> Obj:
+    def change_card(
+        self, subscription_id: str, card: str, exp_month: int | None = None, exp_year: int | None = None
+    ) -> Obj:
         """Let a subscription's renewals be paid by another card. Returns the subscription."""
         with self.account.lock:
             subscription = self.account.find("subscription", subscription_id)
             owner = self.account.objects[subscription["customer"]]
-            method = methods.new_card(self.account, card, email=owner["email"], name=owner["name"])
+            method = methods.new_card(
+                self.account,
+                card,
+                email=owner["email"],
+                name=owner["name"],
+                exp_month=exp_month,
+                exp_year=exp_year,
+            )
             methods.attach(self.account, method, owner["id"])
             previous = change(subscription, default_payment_method=method["id"])
             events.tell(self.account, "customer.subscription.updated", subscription, previous)
@@ -128,6 +139,33 @@ class Controls:
             if error:
                 raise error
             return answer
+
+    def decline(self, method_id: str, code: str | None = "generic_decline") -> Obj:
+        """
+        Let the bank decline every charge to a saved card from now on, with this decline code; ``None`` makes it good
+        again. Returns the payment method. Raises 400 for a code that ``cards.DECLINES`` does not have.
+        """
+        with self.account.lock:
+            method = self.account.find("payment_method", method_id)
+            if code is not None and code not in cards.DECLINES:
+                known = ", ".join(sorted(cards.DECLINES))
+                raise invalid(f"Invalid code: must be one of {known}", param="code")
+            self.account.secret(method_id)["declines"] = code
+            return self._done(method)
+
+    def replace_card(
+        self,
+        method_id: str,
+        number: str | None = None,
+        exp_month: int | None = None,
+        exp_year: int | None = None,
+    ) -> Obj:
+        """Let a saved card's network replace it in place (see ``expiry.replace``). Returns the payment method."""
+        with self.account.lock:
+            method = self.account.find("payment_method", method_id)
+            return self._done(
+                expiry.replace(self.account, method, number=number, exp_month=exp_month, exp_year=exp_year)
+            )
 
     def recover(self, session_id: str) -> Obj:
         """Let the reader come back through an expired session's recovery link. Returns the new session."""

@@ -19,11 +19,12 @@ from sandbox.errors import StripeError, invalid
 Call = Callable[..., Obj]
 
 TEXT = (str,)
+EXPIRY: dict[str, tuple[type, ...]] = {"exp_month": (int,), "exp_year": (int,)}
 CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call], ...] = (
     (
         "POST",
         "sessions/<id>/pay",
-        dict.fromkeys(("card", "email", "name", "method", "three_d_secure"), TEXT),
+        dict.fromkeys(("card", "email", "name", "method", "three_d_secure"), TEXT) | EXPIRY,
         (),
         lambda controls, id, **how: controls.pay(id, **how),
     ),
@@ -55,9 +56,24 @@ CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call]
     (
         "POST",
         "subscriptions/<id>/card",
-        {"card": TEXT},
+        {"card": TEXT} | EXPIRY,
         ("card",),
-        lambda controls, id, card: controls.change_card(id, card),
+        lambda controls, id, card, **expires: controls.change_card(id, card, **expires),
+    ),
+    (
+        "POST",
+        "cards/<id>/decline",
+        {"code": TEXT},
+        (),
+        lambda controls, id, code="generic_decline": controls.decline(id, code),
+    ),
+    ("POST", "cards/<id>/accept", {}, (), lambda controls, id: controls.decline(id, None)),
+    (
+        "POST",
+        "cards/<id>/replace",
+        {"number": TEXT} | EXPIRY,
+        (),
+        lambda controls, id, **new: controls.replace_card(id, **new),
     ),
     (
         "POST",
