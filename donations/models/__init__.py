@@ -2,6 +2,7 @@
 
 from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
+from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileRun, StripeEvent
@@ -24,4 +25,5 @@ __all__ = [
     "StripeCustomer",
     "StripeEvent",
     "Subscription",
+    "SubscriptionChange",
 ]

@@ -168,6 +168,9 @@ class Dispute(models.Model):
     reason = models.CharField(max_length=60, blank=True)
     answer_due_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField()
+    lost_at = models.DateTimeField(
+        null=True, blank=True, help_text="When we first heard that it was lost; it can be won after that."
+    )
 
     class Meta:
         ordering = ["-opened_at", "-pk"]
