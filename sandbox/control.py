@@ -227,6 +227,13 @@ class Controls:
         with self.account.lock:
             return {"mode": self.listening.mode, "data": copied(self.account.deliveries)}
 
+    def waiting(self) -> Obj:
+        """How many deliveries are still owed, and how many of them are due now: cheap to ask again and again."""
+        with self.account.lock:
+            now = self.account.now()
+            owed = self.account.waiting.values()
+            return {"waiting": len(owed), "due": sum(row["due"] <= now for row in owed)}
+
     # The network
 
     def fault(self, call: str, kind: str, times: int = 1) -> Obj:

@@ -102,6 +102,7 @@ CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call]
     ("GET", "books", {}, (), lambda controls: controls.books()),
     ("GET", "statement", {}, (), lambda controls: controls.statement()),
     ("GET", "deliveries", {}, (), lambda controls: controls.deliveries()),
+    ("GET", "deliveries/waiting", {}, (), lambda controls: controls.waiting()),
     (
         "POST",
         "webhooks",

@@ -131,6 +131,9 @@ def test_a_script_expires_recovers_and_resets(
     assert script.post(f"sessions/{session.id}/recover")["recovered_from"] == session.id
     script.post("webhooks", mode="hold")
     assert script.get("deliveries")["mode"] == "hold"
+    owed = len(script.get("deliveries")["data"])
+    assert script.get("deliveries/waiting") == {"waiting": owed, "due": owed}
+    assert owed > 0
 
     assert abs(script.post("reset")["offset_seconds"]) < 1
 
