@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 
 DAYS = 385  # a year, and the weeks in which its first anniversaries are paid, retried or lost
-STEP = 4  # days between two stops of the clock, at most
+STEP = 3  # days between two stops of the clock, at most: the shortest time between two tries of a payment
 
 GOOD_CARDS = ("4242424242424242", "5555555555554444", "378282246310005")
 DECLINED = ("4000000000000002", "4000000000009995", "4000000000000069", "4000000000000119")
@@ -83,8 +83,11 @@ class Plot:
         return [deed for deed in self.deeds if deed.day == day]
 
     def moment(self, day: int) -> datetime:
-        """Noon of a day of the year."""
-        return self.start + timedelta(days=day)
+        """
+        A little after noon of a day of the year, and a minute later each day: what was sent at one stop is three
+        whole days old at the stop three days later, however long the work there took.
+        """
+        return self.start + timedelta(days=day, minutes=day)
 
     def lines(self) -> Iterator[str]:
         """The plot for people, day by day."""

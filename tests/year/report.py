@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
 from rich.table import Table
@@ -10,6 +12,10 @@ from rich.text import Text
 from donations.money import Money
 from tests.year.agreement import Agreement, Cell, Mail
 from tests.year.figures import COLUMNS, MONEY
+from tests.year.plot import Plot
+
+if TYPE_CHECKING:
+    from tests.year.theatre import Outcome
 
 
 def bar(console: Console) -> Progress:
@@ -20,6 +26,30 @@ def bar(console: Console) -> Progress:
         MofNCompleteColumn(),
         TimeElapsedColumn(),
         console=console,
+    )
+
+
+def show(console: Console, story: Plot, outcome: Outcome) -> None:
+    """Everything that is to be said about a year that was played."""
+    events = outcome.told + outcome.lost
+    share = 100 * outcome.lost / max(1, events)
+    tables(
+        console,
+        outcome.before,
+        title=f"Before reconciliation: {outcome.lost:,} of {events:,} events were lost ({share:.1f} %)",
+    )
+    tables(console, outcome.after, title="After one reconciliation: Stripe's books and ours")
+    for name, count in outcome.standstill.items():
+        console.print(f"{count} {name}", style="bold red")
+    for line in outcome.complaints[:20]:
+        console.print(line, style="red", markup=False, highlight=False)
+    cells = len(outcome.after.cells) + len(outcome.after.mails)
+    verdict = f"{outcome.after.differences} differ" if outcome.after.differences else "all agree"
+    console.print(
+        f"Seed {story.seed}, {len(story.readers)} readers, {story.days} days: {cells} cells, {verdict} "
+        f"({outcome.before.differences} differed before reconciliation); {outcome.seconds:.0f} s",
+        style="bold green" if outcome.is_good else "bold red",
+        highlight=False,
     )
 
 

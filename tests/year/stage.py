@@ -8,6 +8,7 @@ anything left to do, by asking and never by sleeping for a guess.
 
 from __future__ import annotations
 
+import os
 import threading
 import time
 import uuid
@@ -57,25 +58,36 @@ class Stage(demo.House):
         place = flags.index("--state")
         return [*flags[:place], *flags[place + 2 :], "--settle-in", SETTLE_IN]
 
+    def cpu_seconds(self) -> dict[str, float]:
+        """What each part (with its own children) and this process have used of the processor; {} without /proc."""
+        used = {"year": time.process_time()}
+        for part in self.parts:
+            try:
+                used[part.name] = sum(_ticks(pid) for pid in _family(part.process.pid)) / os.sysconf(
+                    "SC_CLK_TCK"
+                )
+            except OSError:
+                return {}
+        return used
+
     # --- Time and quiet ---
 
     def move_to(self, moment: datetime) -> None:
         """Move everybody's clock to a moment that lies ahead."""
         self.stripe.control("clock", to=moment.isoformat())
 
-    def ring(self, *tasks: str) -> None:
-        """Let a worker run these tasks, and return when it has. Raises Stuck."""
+    def run(self, task: str, *arguments: object) -> None:
+        """Let a worker run a task, and return when it has. Raises Stuck."""
         from tests.year.app import app
 
-        ids = [str(uuid.uuid4()) for _ in tasks]
-        for task, task_id in zip(tasks, ids, strict=True):
-            app.send_task(task, task_id=task_id)
+        task_id = str(uuid.uuid4())
+        app.send_task(task, args=arguments, task_id=task_id)
         deadline = time.monotonic() + PATIENCE
         with self._news:
-            while missing := set(ids) - self._done:
-                if not self._news.wait(deadline - time.monotonic()):
-                    raise Stuck(f"{len(missing)} of {', '.join(tasks)} did not end.\n" + "\n".join(self.tail))
-            self._done -= set(ids)
+            while task_id not in self._done:
+                if not self._news.wait(max(0.0, deadline - time.monotonic())):
+                    raise Stuck(f"{task} did not end.\n" + "\n".join(self.tail))
+            self._done.clear()
 
     def wait(self, left: Callable[[], dict[str, int]]) -> None:
         """Return when `left` finds nothing. Raises Stuck when for a long while nothing becomes less or other."""
@@ -87,3 +99,14 @@ class Stage(demo.House):
                 raise Stuck(f"For {PATIENCE} seconds there was left to do: {found}.\n" + "\n".join(self.tail))
             if self._over.wait(LOOK_EVERY):
                 raise self._why_over()
+
+
+def _family(pid: int) -> list[int]:
+    children = Path(f"/proc/{pid}/task/{pid}/children").read_text().split()
+    return [pid, *(int(child) for child in children)]
+
+
+def _ticks(pid: int) -> int:
+    return sum(
+        int(ticks) for ticks in Path(f"/proc/{pid}/stat").read_text().rpartition(") ")[2].split()[11:13]
+    )

@@ -7,15 +7,22 @@ owed), this file derives it again, from Stripe's objects and from the promises t
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections.abc import Sequence
 from datetime import datetime
 
+from tests.year import promises
 from tests.year.figures import Figures
 from tests.year.offline import Obj, Stripe
+from tests.year.post import Post
 
 
-def read(stripe: Stripe, *, now: datetime) -> Figures:
-    """Their figures at this moment."""
+def read(stripe: Stripe, post: Post, stops: Sequence[promises.Stop], *, now: datetime) -> Figures:
+    """
+    Their figures at this moment.
+
+    :param post: what was told and lost until now.
+    :param stops: of the clock, so far.
+    """
     figures = Figures()
     charges = list(stripe.all("charges"))
     subscriptions = list(stripe.all("subscriptions", status="all"))
@@ -23,7 +30,8 @@ def read(stripe: Stripe, *, now: datetime) -> Figures:
     movements = list(stripe.all("balance_transactions"))
     _money(figures, stripe, charges, movements)
     _subscriptions(figures, subscriptions)
-    _mails(figures, charges, invoices, subscriptions)
+    figures.owed = promises.of_account(charges, invoices, subscriptions)
+    figures.owed += promises.of_dunning(post.news, stops, all_known_at=now)
     return figures
 
 
@@ -53,16 +61,3 @@ def _subscriptions(figures: Figures, subscriptions: list[Obj]) -> None:
         column = {"active": "active", "past_due": "past due", "paused": "paused"}.get(status)
         if column:
             figures.add(subscription["currency"], column)
-
-
-def _mails(figures: Figures, charges: list[Obj], invoices: list[Obj], subscriptions: list[Obj]) -> None:
-    figures.owed["receipt"] = sum(charge["status"] == "succeeded" for charge in charges)
-    of_subscription: dict[str, list[Obj]] = defaultdict(list)
-    for invoice in invoices:
-        of_subscription[invoice["parent"]["subscription_details"]["subscription"]].append(invoice)
-    for subscription in subscriptions:
-        own = of_subscription[subscription["id"]]
-        figures.owed["welcome"] += any(
-            invoice["status"] == "paid" and invoice["billing_reason"] == "subscription_create"
-            for invoice in own
-        )
