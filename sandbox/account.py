@@ -16,9 +16,12 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import invalid, missing
+
+if TYPE_CHECKING:
+    from sandbox.chaos import Chaos
 
 Obj = dict[str, Any]
 """A Stripe object as JSON holds it."""
@@ -71,6 +74,8 @@ class Account:
         self.serial = 0
         self.answers: dict[str, Obj] = {}
         self.waiting: dict[str, Obj] = {}  # deliveries of webhooks that are still owed, in order
+        self.chaos: Chaos | None = None  # what is being done to webhooks of new events
+        self.deaf = False  # whether the built-in webhook listener is disabled
         self.over: deque[Obj] = deque(maxlen=DELIVERIES_REMEMBERED)  # and those that are not
         self.changes += 1
 

@@ -7,6 +7,7 @@ What a script can do that Stripe has no call for: be the reader, be the bank, mo
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -14,6 +15,7 @@ from sandbox import (
     agenda,
     books,
     cards,
+    chaos,
     checkout,
     collection,
     disputes,
@@ -214,13 +216,25 @@ class Controls:
 
     # The post
 
-    def deliver(self, mode: str, seed: int | None = None) -> Obj:
+    def deliver(self, mode: str, seed: int | None = None, **how: float) -> Obj:
         """
-        Deliver webhooks "normal", "shuffle"d (drawn by ``seed``), "duplicate"d, later ("hold") or never
-        ("drop").
+        Deliver webhooks "normal", "shuffle"d (drawn by ``seed``), "duplicate"d, later ("hold") or never ("drop"); in
+        "chaos", of which ``how`` says how bad it is (see ``chaos.Chaos``); or not even owe them, because the
+        built-in listener is "disabled".
         """
-        self.listening.set_mode(mode, seed)
-        return {"mode": mode}
+        with self.account.lock:
+            trouble = chaos.Chaos(seed=seed or 0, **how).check() if mode == "chaos" else None  # type: ignore[arg-type]
+            if how and trouble is None:
+                raise invalid("Only chaos is described by numbers.", param=next(iter(how)))
+            self.listening.set_mode(mode, seed)
+            self.account.chaos = trouble
+            self.account.deaf = mode == "disabled"
+            return {"mode": mode, **(asdict(trouble) if trouble else {})}
+
+    def resend(self, event_id: str) -> Obj:
+        """Send an event's webhooks once more, as from the dashboard. Returns to how many endpoints."""
+        with self.account.lock:
+            return {"endpoints": webhooks.resend(self.account, self.account.find("event", event_id))}
 
     def deliveries(self) -> Obj:
         """All deliveries of webhooks: event, type, endpoint, status, tries, and when the next try is due."""

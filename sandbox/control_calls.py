@@ -106,10 +106,16 @@ CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call]
     (
         "POST",
         "webhooks",
-        {"mode": TEXT, "seed": (int,)},
+        {
+            "mode": TEXT,
+            "seed": (int,),
+            "shuffle": (int,),
+            **dict.fromkeys(("drop", "duplicate", "delay", "delay_hours"), (int, float)),
+        },
         ("mode",),
-        lambda controls, mode, seed=None: controls.deliver(mode, seed),
+        lambda controls, mode, **how: controls.deliver(mode, **how),
     ),
+    ("POST", "events/<id>/resend", {}, (), lambda controls, id: controls.resend(id)),
     (
         "POST",
         "faults",
