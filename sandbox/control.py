@@ -250,10 +250,18 @@ class Controls:
 
     # The network
 
-    def fault(self, call: str, kind: str, times: int = 1) -> Obj:
-        """Let the next ``times`` calls that match fail in a certain way (see ``faults``)."""
-        self.faults.plan(call, kind, times)
-        return {"call": call, "kind": kind, "times": times}
+    def fault(self, call: str, kind: str, times: int | None = None, **how: Any) -> Obj:
+        """Let the next ``times`` calls that match fail in a certain way, or a share of them (see ``faults``)."""
+        return asdict(self.faults.plan(call, kind, times, **how))
+
+    def waiting_faults(self) -> Obj:
+        """The faults that still wait for a call."""
+        return {"data": self.faults.waiting()}
+
+    def clear_faults(self) -> Obj:
+        """Forget the faults that still wait."""
+        self.faults.clear()
+        return self.waiting_faults()
 
     # The whole
 

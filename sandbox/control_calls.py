@@ -119,10 +119,17 @@ CALLS: tuple[tuple[str, str, dict[str, tuple[type, ...]], tuple[str, ...], Call]
     (
         "POST",
         "faults",
-        {"call": TEXT, "kind": TEXT, "times": (int,)},
+        {
+            "call": TEXT,
+            "kind": TEXT,
+            **dict.fromkeys(("times", "seed", "retry_after"), (int,)),
+            **dict.fromkeys(("share", "seconds"), (int, float)),
+        },
         ("call", "kind"),
-        lambda controls, call, kind, times=1: controls.fault(call, kind, times),
+        lambda controls, call, kind, times=None, **how: controls.fault(call, kind, times, **how),
     ),
+    ("GET", "faults", {}, (), lambda controls: controls.waiting_faults()),
+    ("POST", "faults/clear", {}, (), lambda controls: controls.clear_faults()),
     ("POST", "reset", {}, (), lambda controls: controls.reset()),
 )
 """Method, path under ``/_sandbox/``, what the body may hold and what it must, and what is done."""

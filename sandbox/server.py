@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
@@ -27,6 +27,7 @@ from sandbox import (
     control,
     control_calls,
     courier,
+    faults,
     idempotency,
     modules,
     pages,
@@ -37,7 +38,6 @@ from sandbox import (
 )
 from sandbox.account import API_VERSION, Account, Obj
 from sandbox.errors import StripeError, invalid
-from sandbox.faults import Faults, HungUp, trouble
 from sandbox.routes import ROUTES, Route
 from sandbox.serving import Server
 from sandbox.wire import expanded
@@ -77,7 +77,7 @@ class Sandbox(control.Controls):
     ) -> None:
         account = Account(system_time=system_time, settle_in=settle_in)
         listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
-        super().__init__(account, listening, Faults(), initial=set_to)
+        super().__init__(account, listening, faults.Faults(), initial=set_to)
         self.public_url = public_url
         if public_url:
             account.public_url = public_url
@@ -115,13 +115,15 @@ class Sandbox(control.Controls):
         if key:
             headers["Idempotency-Key"] = key
         fault = self.faults.next(f"{request.method} {request.path}")
-        if fault == "hang_up":
-            raise HungUp
-        if fault == "unavailable":
+        kind = fault.kind if fault else None
+        if fault and kind in faults.BEFORE:
+            _break_off(fault)
+        if kind == "unavailable":
             return Response("<html><h1>503 Service Unavailable</h1></html>", status=503, mimetype="text/html")
         try:
-            if fault and fault != "lost_answer":
-                raise trouble(fault)
+            if fault and kind in ("server_error", "rate_limit", "lock_timeout"):
+                headers |= faults.headers(fault)
+                raise faults.trouble(fault)
             status, body, replayed = self._answer_once(request, request_id, key)
             if replayed:
                 headers["Idempotent-Replayed"] = "true"
@@ -131,8 +133,10 @@ class Sandbox(control.Controls):
             log.exception("%s %s failed", request.method, request.path)
             broken = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
             status, body = broken.status, json.dumps(broken.body(request_id))
-        if fault == "lost_answer":
-            raise HungUp
+        if fault and kind in faults.AFTER:
+            _break_off(fault)
+        if fault and kind == "slow":
+            time.sleep(fault.seconds)
         return Response(body, status=status, headers=headers, content_type="application/json")
 
     def _answer_once(self, request: Request, request_id: str, key: str | None) -> tuple[int, str, bool]:
@@ -183,6 +187,12 @@ class Sandbox(control.Controls):
         """
         moment = int(at.timestamp()) if at else self.account.now()
         return webhooks.signature(body, secret or self.listening.secret, moment)
+
+
+def _break_off(fault: faults.Fault) -> NoReturn:
+    """Keep the caller waiting as long as the fault does, then let the server end the connection."""
+    time.sleep(fault.seconds)
+    raise faults.WasReset if fault.kind.startswith("reset") else faults.HungUp
 
 
 def _authorise(request: Request) -> None:
