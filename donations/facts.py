@@ -189,6 +189,7 @@ class SubscriptionFacts:
     product_id: str
     default_payment_method: str
     current_period_end: datetime | None
+    is_paused: bool
     pause_resumes_at: datetime | None
     cancel_at: datetime | None
     cancelled_at: datetime | None
@@ -425,6 +426,7 @@ def subscription(data: Json) -> SubscriptionFacts:
         product_id=_id(price.get("product")),
         default_payment_method=_id(data.get("default_payment_method")),
         current_period_end=_optional_moment(item.get("current_period_end")),
+        is_paused=bool(pause) or state == "PAUSED",
         pause_resumes_at=_optional_moment(pause.get("resumes_at")),
         cancel_at=_optional_moment(data.get("cancel_at"))
         or (_optional_moment(item.get("current_period_end")) if data.get("cancel_at_period_end") else None),
@@ -435,6 +437,31 @@ def subscription(data: Json) -> SubscriptionFacts:
     )
 
 
+def subscription_before(data: Json) -> SubscriptionFacts | None:
+    """
+    How a subscription was right before an event, by the event's own `previous_attributes` (`data` is the event's).
+
+    None if the event does not say it, or in a form that we cannot read: then nothing is known of before.
+    """
+    previous = data.get("previous_attributes")
+    if not isinstance(previous, Mapping) or not isinstance(data.get("object"), Mapping):
+        return None
+    try:
+        return subscription(_overlaid(data["object"], previous))
+    except (Malformed, AttributeError, TypeError, KeyError):
+        return None
+
+
+def _overlaid(now: Json, before: Json) -> Json:
+    """An object with its earlier values: hashes name only the keys that changed, lists come whole."""
+    return {**now} | {
+        key: _overlaid(now[key], value)
+        if isinstance(value, Mapping) and isinstance(now.get(key), Mapping)
+        else value
+        for key, value in before.items()
+    }
+
+
 def customer(data: Json) -> Customer:
     return Customer(
         id=_need(data, "id", str),
@@ -442,6 +469,13 @@ def customer(data: Json) -> Customer:
         livemode=bool(data.get("livemode")),
         is_deleted=bool(data.get("deleted")),
     )
+
+
+def moment(value: Any) -> datetime:
+    """A time of Stripe's, seconds since 1970, as an aware UTC datetime. Raises Malformed."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed("a time that is none")
+    return _moment(value)
 
 
 # --- Small readers -------------------------------------------------------------------------------

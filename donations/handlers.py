@@ -142,8 +142,8 @@ def _invoice_failed(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         contribution, payment = ledger.note_invoice_failed(invoice, intent, at=_at(event))
-        fulfilment.follow_through(contribution, now=now)
         dunning.note_failure(contribution, payment, at=_at(event), now=now)
+        fulfilment.follow_through(contribution, now=now)
         return (invoice.id, invoice.subscription, intent.id if intent else "")
 
     return work
@@ -178,6 +178,7 @@ def _subscription(event: dict[str, Any]) -> Work:
     then Stripe is asked how the subscription stands now (RELIABILITY.md, F2 and F3).
     """
     told = facts.subscription(_object(event))
+    before = facts.subscription_before(event["data"])
     as_of, event_id = _at(event), str(event["id"])
     known = (
         Subscription.objects.filter(stripe_id=told.id).values_list("as_of", "as_of_event", "revision").first()
@@ -189,6 +190,7 @@ def _subscription(event: dict[str, Any]) -> Work:
     def work(now: datetime) -> Collection[str]:
         row = ledger.find_subscription(told)
         card = row.default_payment_method
+        ledger.note_changes(row, told, before, at=as_of, event_id=event_id)
         if row.as_of is None or row.as_of < as_of:
             ledger.apply_subscription(row, told, as_of=as_of, event_id=event_id)
         elif row.as_of == as_of and row.as_of_event != event_id:
@@ -284,7 +286,7 @@ def _dispute(event: dict[str, Any]) -> Work:
     dispute = facts.dispute(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_dispute(dispute, now=now), now, dispute.id)
+        return _done(ledger.note_dispute(dispute, at=_at(event), now=now), now, dispute.id)
 
     return work
 

@@ -1,4 +1,5 @@
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class MembersConfig(AppConfig):
@@ -7,4 +8,6 @@ class MembersConfig(AppConfig):
     name = "members"
 
     def ready(self) -> None:
-        from members import checks  # noqa: F401  (registers the system checks)
+        from members import checks, history_guard  # noqa: F401  (registers the system checks)
+
+        connection_created.connect(history_guard.introduce, dispatch_uid="history_guard")

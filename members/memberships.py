@@ -7,97 +7,77 @@ on the order or how often it was said. Nobody here asks what was paid; donations
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import asdict
 from datetime import datetime, timedelta
-from typing import Any, Literal
+from functools import cached_property
+from typing import Any
 from zoneinfo import ZoneInfo
 
 import structlog
 from babel.dates import format_date
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
-from members import outbox, queries
-from members.models import Member, Membership, MembershipStep, Tier
+from members import calendar, farewells, life, outbox, queries
+from members.life import Life, Plan, Stand
+from members.models import STANDING, Member, Membership, MembershipStep, Standing, TierThreshold
 from members.rows import insert_new
 
 log = structlog.get_logger(__name__)
 
-_CONTRIBUTION = Membership.Source.CONTRIBUTION
-_SYSTEM = "system"
+Kind = MembershipStep.Kind
+Source = Membership.Source
 _SWEEP_BATCH = 500
 _NEWS_FOR = timedelta(days=30)  # a mail about an end that is longer ago only puzzles its reader
+_REDRAWN = "tiers:"
 
 
-@dataclass(frozen=True, slots=True)
-class Plan:
+def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | None:
     """
-    All that the ledger knows at this moment about one recurring contribution.
+    Bring the membership that stands for a plan up to what the ledger knows; None while nobody paid for one.
 
-    :param reference: names the contribution, for ever.
-    :param annual_minor: what it comes to in a year, in minor units.
-    :param paid_through: the end of the last paid period.
-    :param ends_at: when it ends or ended; None while it goes on.
+    The steps become those that are true by the plan: new ones are recorded, and what the plan shows not to have
+    happened is taken back. So call it in the transaction that changed the ledger, with all that it knows: the last word
+    of the ledger is then the last word here. The same again costs one statement. If the membership has ended by `now`,
+    a mail about it is owed.
     """
-
-    reference: str
-    annual_minor: int
-    currency: str
-    started_at: datetime
-    paid_through: datetime
-    ends_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Step:
-    """
-    The fact for which the ledger calls: which, when it happened, why, and who caused it.
-
-    :param reference: names the fact, such as an invoice's id; the same fact is recorded once.
-    """
-
-    kind: Literal["STARTED", "RENEWED"]
-    reference: str
-    at: datetime
-    why: str
-    actor: str
-
-
-def follow_plan(*, member: Member, plan: Plan, step: Step | None, now: datetime) -> Membership:
-    """
-    Bring the membership that stands for a recurring contribution up to what the ledger knows.
-
-    The membership takes the plan as it is, so call it in the transaction that changed the ledger: the last
-    word of the ledger is then the last word here. The step is recorded once. A change of tier is recorded
-    when it is seen. If the plan has ended by `now`, the end is recorded and a mail about it is owed. Four
-    statements for a renewal.
-    """
+    fingerprint = _fingerprint(plan)
     with transaction.atomic(savepoint=False):
-        membership = _lock(plan.reference)
-        tier = queries.get_tier(plan.annual_minor, plan.currency)
-        wanted = _as_told(member, plan, tier)
-        if membership is None:
-            insert_new([Membership(source_kind=_CONTRIBUTION, source_reference=plan.reference, **wanted)])
-            membership = _lock(plan.reference)
-            assert membership is not None, "inserted by us or by somebody else, and never deleted"
-        steps = []
-        if step is not None:
-            steps.append(
-                _step(
-                    membership, step.kind, step.reference, at=step.at, now=now, why=step.why, actor=step.actor
-                )
+        membership = _lock(plan.source, plan.reference)
+        if membership is None or membership.told != fingerprint:
+            if membership is None:
+                begun = life.live(plan, _Rules((), plan.currency), now=now)
+                if not begun.entries:
+                    return None
+                insert_new([_newcomer(member, plan, begun)])
+                membership = _lock(plan.source, plan.reference)
+                assert membership is not None, "inserted by us or by somebody else, and never deleted"
+            recorded = list(membership.steps.all())
+            lived = life.live(plan, _Rules(_effective(recorded), plan.currency), now=now)
+            _record(membership, lived, recorded, now=now)
+            write(
+                membership,
+                member_id=member.pk,
+                started_at=lived.entries[0].at,
+                resumes_at=lived.resumes_at,
+                next_try_at=plan.next_try_at,
+                told=fingerprint,
+                **asdict(lived.entries[-1].stand),
             )
-        if membership.tier != tier:
-            steps.append(_tier_changed(membership, tier, at=step.at if step else now, now=now))
-        _write(membership, wanted)
-        insert_new(steps)
-        _end_if_due(membership, member, now)
+        if end_if_due(membership, now):
+            _say_farewell(membership, member, now)
         return membership
 
 
 def end_due_memberships(*, now: datetime) -> int:
     """
-    End the memberships whose known end has come, each in a transaction of its own.
+    End the memberships whose known end has come, and give up those for which no payment came, each in a transaction
+    of its own.
 
     One that cannot be ended (its member's address does not open, say) is logged and left to the next call; it
     does not hold up the others.
@@ -106,95 +86,297 @@ def end_due_memberships(*, now: datetime) -> int:
     """
     due = Membership.objects.filter(ended_at=None, ends_at__lte=now).order_by("pk")
     ended, last = 0, 0
-    while batch := list(due.filter(pk__gt=last).values_list("pk", "source_reference")[:_SWEEP_BATCH]):
-        for last, reference in batch:
+    while batch := list(due.filter(pk__gt=last).values_list("pk", flat=True)[:_SWEEP_BATCH]):
+        for last in batch:
             try:
                 with transaction.atomic():
-                    membership = _lock(reference)
-                    if membership is not None and _end_if_due(membership, membership.member, now):
+                    membership = locked().get(pk=last)
+                    if end_if_due(membership, now):
+                        _say_farewell(membership, membership.member, now)
                         ended += 1
             except Exception as error:
                 log.error("membership_not_ended", membership=last, error=type(error).__name__)
     return ended
 
 
-def _lock(reference: str) -> Membership | None:
-    """The membership of a contribution, held until the transaction ends (SQLite holds the whole database)."""
-    rows = Membership.objects.select_for_update(of=("self",)).select_related("tier")
-    return rows.filter(source_kind=_CONTRIBUTION, source_reference=reference).first()
+def follow_tiers(*, now: datetime) -> int:
+    """
+    Give each running membership the tier that its amount reaches, after the newsroom changed what tiers ask.
+
+    The past stays as it was: the change is a step of its own, at `now`.
+
+    :returns: how many changed.
+    """
+    changed = 0
+    running = Membership.objects.filter(ended_at=None).exclude(source_kind=Source.COMPLIMENTARY)
+    for currency in list(running.order_by().values_list("currency", flat=True).distinct()):
+        for lower, upper, tier_id in _ranges(_thresholds(currency)):
+            wrong = running.filter(currency=currency, annual_minor__gte=lower)
+            if upper is not None:
+                wrong = wrong.filter(annual_minor__lt=upper)
+            wrong = wrong.exclude(tier_id=tier_id) if tier_id else wrong.exclude(tier=None)
+            for pk in list(wrong.values_list("pk", flat=True)):
+                changed += _redraw(pk, now=now)
+    return changed
 
 
-def _as_told(member: Member, plan: Plan, tier: Tier | None) -> dict[str, Any]:
-    return {
-        "member_id": member.pk,
-        "tier": tier,
-        "annual_minor": plan.annual_minor,
-        "currency": plan.currency,
-        "started_at": plan.started_at,
-        "paid_through": plan.paid_through,
-        "ends_at": plan.ends_at,
-    }
+# --- The row, and its history
 
 
-def _write(membership: Membership, wanted: dict[str, Any]) -> None:
+def locked() -> Any:
+    """Memberships, each held until the transaction ends (SQLite holds the whole database)."""
+    return Membership.objects.select_for_update(of=("self",)).select_related("tier")
+
+
+def _lock(source: str, reference: str) -> Membership | None:
+    """The membership of a source, held until the transaction ends."""
+    found: Membership | None = locked().filter(source_kind=source, source_reference=reference).first()
+    return found
+
+
+def _newcomer(member: Member, plan: Plan, lived: Life) -> Membership:
+    return Membership(
+        member_id=member.pk,
+        source_kind=plan.source,
+        source_reference=plan.reference,
+        currency=plan.currency,
+        started_at=lived.entries[0].at,
+        **asdict(lived.entries[-1].stand),
+    )
+
+
+def write(membership: Membership, **wanted: Any) -> None:
     """Store what differs. An end that turns out to be another moment is forgotten here, and found again."""
     changes = {name: value for name, value in wanted.items() if getattr(membership, name) != value}
     if "ends_at" in changes and membership.ended_at is not None:
         changes["ended_at"] = None
+    for name, value in changes.items():
+        setattr(membership, name, value)
     if changes:
-        for name, value in changes.items():
-            setattr(membership, name, value)
         membership.save(update_fields=list(changes))
 
 
-def _end_if_due(membership: Membership, member: Member, now: datetime) -> bool:
-    """Take the step to ENDED if its time has come; True if this call took it. The row must be locked."""
-    if membership.ends_at is None or membership.ends_at > now or membership.ended_at is not None:
-        return False
-    membership.ended_at = membership.ends_at
-    membership.save(update_fields=["ended_at"])
-    reference = membership.source_reference
+def _record(
+    membership: Membership, lived: Life, recorded: Sequence[MembershipStep], *, now: datetime
+) -> None:
+    """Add the steps that are true and not recorded; take back those that are recorded and not true."""
+    known = {
+        (step.kind, step.reference, step.at, step.place, stand_of(step)): step
+        for step in _effective(recorded)
+    }
+    wanted = {
+        (entry.kind, entry.reference, entry.at, entry.place, entry.stand): entry for entry in lived.entries
+    }
+    wrong = [step for key, step in known.items() if key not in wanted]
+    missing = [entry for key, entry in wanted.items() if key not in known]
+    editions = Counter((step.kind, step.reference) for step in recorded)
     insert_new(
-        [_step(membership, "ENDED", reference, at=membership.ends_at, now=now, why="Its end has come.")]
+        [
+            MembershipStep(
+                membership=membership,
+                kind=Kind.TAKEN_BACK,
+                reference=f"{step.kind}:{step.reference}"[:255],
+                edition=step.edition,
+                at=now,
+                recorded_at=now,
+                why="Later news shows that it was otherwise.",
+                actor="system",
+                takes_back=step,
+                **asdict(stand_of(step)),
+            )
+            for step in wrong
+        ]
+        + [
+            MembershipStep(
+                membership=membership,
+                kind=entry.kind,
+                reference=entry.reference,
+                edition=_next(editions, entry.kind, entry.reference),
+                at=entry.at,
+                place=entry.place,
+                recorded_at=now,
+                why=entry.why,
+                actor=entry.actor,
+                **asdict(entry.stand),
+            )
+            for entry in missing
+        ]
     )
-    if now - membership.ends_at <= _NEWS_FOR and queries.get_current_membership(member, now) is None:
-        outbox.owe(
-            kind="membership_ended",
-            member=member,
-            recipient=member.email,
-            dedup_key=f"membership_ended:{membership.source_kind}:{reference}",
-            context={
-                "tier_name": membership.tier.name if membership.tier else "",
-                "ended_on": _day_text(membership.ends_at, member.locale),
-                "come_back_url": f"{settings.PUBLIC_BASE_URL}/",
-            },
-            locale=member.locale,
-            now=now,
-        )
+
+
+def _next(editions: Counter[tuple[str, str]], kind: str, reference: str) -> int:
+    editions[kind, reference] += 1
+    return editions[kind, reference]
+
+
+def end_if_due(membership: Membership, now: datetime) -> bool:
+    """Take the step to its end if the time has come; True if this call took it. The row must be locked."""
+    ends_at = membership.ends_at
+    if ends_at is None or ends_at > now or membership.ended_at is not None:
+        return False
+    membership.ended_at = ends_at
+    membership.save(update_fields=["ended_at"])
+    kind, why = life.end_of(membership.ends_as)
+    reference = life.reference_of_moment(ends_at)
+    told = membership.steps.effective()
+    if not told.filter(kind=kind, reference=reference).exists():
+        insert_new([next_step(membership, kind, reference, at=ends_at, why=why, now=now)])
     return True
 
 
-def _tier_changed(
-    membership: Membership, tier: Tier | None, *, at: datetime, now: datetime
-) -> MembershipStep:
-    before = membership.tier.slug if membership.tier else "none"
-    after = tier.slug if tier else "none"
-    reference = f"{before}>{after}@{at.isoformat()}"
-    return _step(membership, "TIER_CHANGED", reference, at=at, now=now, why=f"From {before} to {after}.")
+def _redraw(pk: int, *, now: datetime) -> bool:
+    with transaction.atomic():
+        membership = locked().get(pk=pk)
+        tier_id = _tier_of(membership.annual_minor, _thresholds(membership.currency))
+        if membership.tier_id == tier_id or membership.ended_at is not None:
+            return False
+        write(membership, tier_id=tier_id)
+        reference = f"{_REDRAWN}{now.isoformat()}"
+        step = next_step(membership, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now)
+        insert_new([step])
+        return True
 
 
-def _step(
+def next_step(
     membership: Membership,
     kind: str,
     reference: str,
     *,
     at: datetime,
-    now: datetime,
     why: str,
-    actor: str = _SYSTEM,
+    now: datetime,
+    actor: str = "system",
 ) -> MembershipStep:
+    """A step after which the membership stands as the row does."""
+    same_moment = membership.steps.effective().filter(at=at).aggregate(last=Max("place"))["last"]
+    editions = membership.steps.filter(kind=kind, reference=reference).count()
     return MembershipStep(
-        membership=membership, kind=kind, reference=reference, at=at, recorded_at=now, why=why, actor=actor
+        membership=membership,
+        kind=kind,
+        reference=reference,
+        edition=editions + 1,
+        at=at,
+        place=0 if same_moment is None else same_moment + 1,
+        recorded_at=now,
+        why=why,
+        actor=actor,
+        **asdict(stand_of(membership)),
+    )
+
+
+def stand_of(row: Standing) -> Stand:
+    """How a membership stands, or stood after a step."""
+    return Stand(**{name: getattr(row, name) for name in STANDING})
+
+
+def _effective(steps: Sequence[MembershipStep]) -> list[MembershipStep]:
+    taken_back = {step.takes_back_id for step in steps}
+    return [step for step in steps if step.kind != Kind.TAKEN_BACK and step.pk not in taken_back]
+
+
+def _fingerprint(plan: Plan) -> str:
+    text = json.dumps(asdict(plan), default=lambda moment: moment.isoformat())
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+# --- What the newsroom decides
+
+
+class _Rules:
+    """The newsroom's settings and tiers; but what was recorded under earlier ones stays."""
+
+    def __init__(self, recorded: Sequence[MembershipStep], currency: str) -> None:
+        self._recorded = recorded
+        self._currency = currency
+        self._zone = ZoneInfo(settings.NEWSROOM_TIME_ZONE)
+
+    @cached_property
+    def _thresholds(self) -> list[TierThreshold]:
+        """Fetched for a new amount only: a renewal asks nothing that is not recorded."""
+        return _thresholds(self._currency)
+
+    def tier(self, reference: str, annual_minor: int) -> int | None:
+        for step in self._recorded:
+            if step.annual_minor == annual_minor and reference in (step.reference, life.FIRST_AMOUNT):
+                return step.tier_id
+        return _tier_of(annual_minor, self._thresholds)
+
+    def redrawn(self) -> list[life.Redrawn]:
+        return [
+            life.Redrawn(step.reference, step.at, step.tier_id)
+            for step in self._recorded
+            if step.reference.startswith(_REDRAWN)
+        ]
+
+    def grace(self, reference: str, paid_through: datetime) -> datetime:
+        for step in self._recorded:
+            if step.reference == reference and step.paid_through == paid_through:
+                return step.grace_until
+        return paid_through + timedelta(days=settings.MEMBERSHIP_GRACE_DAYS)
+
+    def lapse(self, reference: str, since: datetime) -> datetime | None:
+        for step in self._recorded:
+            if step.reference == reference and step.past_due_since is not None and step.at == since:
+                return step.lapses_at
+        days = settings.MEMBERSHIP_LAPSE_DAYS
+        return since + timedelta(days=days) if days else None
+
+    def later(self, moment: datetime, months: int) -> datetime:
+        return calendar.add_months(moment, months, self._zone)
+
+
+def _thresholds(currency: str) -> list[TierThreshold]:
+    """What tiers ask in a currency, the highest first."""
+    return list(TierThreshold.objects.filter(currency=currency).order_by("-minimum_annual_minor"))
+
+
+def _tier_of(annual_minor: int, thresholds: Sequence[TierThreshold]) -> int | None:
+    reached = (
+        threshold.tier_id for threshold in thresholds if threshold.minimum_annual_minor <= annual_minor
+    )
+    return next(reached, None)
+
+
+def _ranges(thresholds: Sequence[TierThreshold]) -> list[tuple[int, int | None, int | None]]:
+    """From which amount up to (not including) which one reaches which tier."""
+    ranges: list[tuple[int, int | None, int | None]] = []
+    upper: int | None = None
+    for threshold in thresholds:
+        ranges.append((threshold.minimum_annual_minor, upper, threshold.tier_id))
+        upper = threshold.minimum_annual_minor
+    ranges.append((0, upper, None))
+    return ranges
+
+
+# --- Goodbye
+
+
+def _say_farewell(membership: Membership, member: Member, now: datetime) -> None:
+    """Owe a mail about an end, once for each time that it ended."""
+    ends_at = membership.ends_at
+    assert ends_at is not None, "it has just ended"
+    if (
+        membership.ends_as != life.ENDED
+        or now - ends_at > _NEWS_FOR
+        or queries.get_current_membership(member, now) is not None
+        or (farewell := farewells.of(membership.source_kind, membership.source_reference)) is None
+    ):
+        return
+    before = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED], at__lt=ends_at).count()
+    key = f"membership_ended:{membership.source_kind}:{membership.source_reference}"
+    outbox.owe(
+        kind="membership_ended",
+        member=member,
+        recipient=member.email,
+        dedup_key=f"{key}:{before}" if before else key,
+        context={
+            "tier_name": membership.tier.name if membership.tier else "",
+            "ended_on": _day_text(ends_at, member.locale),
+            "come_back_url": farewell.come_back_url,
+            "by_wish": "yes" if farewell.by_wish else "",
+        },
+        locale=member.locale,
+        now=now,
     )
 
 

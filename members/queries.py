@@ -8,7 +8,19 @@ from datetime import datetime
 from django.db.models import F, Max, Q
 
 from members import addresses, crypto
+from members.census import Census, each_on, get_state, members_on
 from members.models import Member, Membership, Message, Tier, TierThreshold
+
+__all__ = [
+    "Census",
+    "each_on",
+    "get_current_membership",
+    "get_member",
+    "get_refused_hashes",
+    "get_state",
+    "get_tier",
+    "members_on",
+]
 
 
 def get_member(email: str) -> Member | None:
@@ -35,12 +47,15 @@ def get_tier(annual_minor: int, currency: str) -> Tier | None:
 
 def get_current_membership(member: Member, now: datetime) -> Membership | None:
     """
-    The membership that counts at that moment, with its tier; the highest tier if there are several.
+    The membership that counts now, with its tier; the highest tier if there are several.
 
-    A late payment does not end it: Stripe tries for some weeks, and ends the contribution if none comes.
+    It counts while it is paid for or was given, and for the newsroom's days of grace after that; paused time that is
+    not paid does not.
     """
+    unpaid = Q(paused_at=None, grace_until__gt=now)
     return (
         Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), member=member, started_at__lte=now)
+        .filter(Q(source_kind=Membership.Source.COMPLIMENTARY) | Q(paid_through__gt=now) | unpaid)
         .select_related("tier")
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()

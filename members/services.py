@@ -5,14 +5,24 @@ The verbs live in files by subject; this is the door. Every one of them can be c
 successor.
 """
 
+from members.complimentary import NotPossible, end_complimentary, give_complimentary
 from members.joining import get_or_join, record_consent
-from members.memberships import Plan, Step, end_due_memberships, follow_plan
+from members.life import Amount, Failed, Paid, Plan, Source, Switch
+from members.memberships import end_due_memberships, follow_plan, follow_tiers
 
 __all__ = [
+    "Amount",
+    "Failed",
+    "NotPossible",
+    "Paid",
     "Plan",
-    "Step",
+    "Source",
+    "Switch",
+    "end_complimentary",
     "end_due_memberships",
     "follow_plan",
+    "follow_tiers",
     "get_or_join",
+    "give_complimentary",
     "record_consent",
 ]

@@ -11,6 +11,7 @@ contradicts what we asked for raises `Mismatch`: a person has to look (RELIABILI
 """
 
 from donations.ledger.balance import fill_balance_entry
+from donations.ledger.changes import note_changes
 from donations.ledger.checkout import (
     note_checkout,
     note_checkout_expired,
@@ -38,6 +39,7 @@ __all__ = [
     "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "note_changes",
     "note_charge",
     "note_checkout",
     "note_checkout_expired",

@@ -1,17 +1,13 @@
 """The tables of the people; each file has one subject."""
 
-from members.models.membership import (
-    AppendOnly,
-    Membership,
-    MembershipState,
-    MembershipStep,
-    Tier,
-    TierThreshold,
-)
+from members.models.membership import AppendOnly, Membership, MembershipStep
 from members.models.message import Message
 from members.models.person import Consent, Member
+from members.models.standing import STANDING, MembershipState, Standing
+from members.models.tier import Tier, TierThreshold
 
 __all__ = [
+    "STANDING",
     "AppendOnly",
     "Consent",
     "Member",
@@ -19,6 +15,7 @@ __all__ = [
     "MembershipState",
     "MembershipStep",
     "Message",
+    "Standing",
     "Tier",
     "TierThreshold",
 ]
