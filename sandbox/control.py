@@ -6,7 +6,6 @@ What a script can do that Stripe has no call for: be the reader, be the bank, mo
 
 from __future__ import annotations
 
-import re
 from dataclasses import asdict
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -21,25 +20,18 @@ from sandbox import (
     disputes,
     events,
     expiry,
+    later,
     methods,
     payments,
     payouts,
     refunds,
     settings,
+    spans,
     webhooks,
 )
 from sandbox.account import Account, Obj, change, copied
 from sandbox.errors import invalid
 from sandbox.faults import Faults
-from sandbox.periods import period_start
-
-UNITS = {
-    "second": timedelta(seconds=1),
-    "minute": timedelta(minutes=1),
-    "hour": timedelta(hours=1),
-    "day": timedelta(days=1),
-    "week": timedelta(weeks=1),
-}
 
 
 class Controls:
@@ -95,11 +87,44 @@ class Controls:
             made = refunds.refund(self.account, charge, amount=amount, reason=None, metadata={})
             return self._done(made)
 
-    def dispute(self, charge_id: str, reason: str = "fraudulent") -> Obj:
-        """Let the reader ask the bank for a charge's money back. Returns the dispute."""
+    def settle_refund(self, refund_id: str) -> Obj:
+        """Let a pending refund succeed. Returns it."""
+        with self.account.lock:
+            return self._done(refunds.succeed(self.account, self.account.find("refund", refund_id)))
+
+    def fail_refund(self, refund_id: str, reason: str = "expired_or_canceled_card") -> Obj:
+        """Let the bank send a refund back (see ``refunds.fail``). Returns it."""
+        with self.account.lock:
+            made = self.account.find("refund", refund_id)
+            return self._done(refunds.fail(self.account, made, reason=reason))
+
+    def dispute(self, charge_id: str, reason: str = "fraudulent", *, inquiry: bool = False) -> Obj:
+        """Let the reader ask the bank for a charge's money back, or the bank only inquire. Returns the dispute."""
         with self.account.lock:
             charge = self.account.find("charge", charge_id)
-            return self._done(disputes.open_dispute(self.account, charge, reason=reason))
+            made = disputes.open_dispute(self.account, charge, reason=reason, inquiry=inquiry)
+            return self._done(made)
+
+    def answer_dispute(self, dispute_id: str, text: str = "The reader asked for this.") -> Obj:
+        """Send evidence as from the dashboard, which puts a dispute under review. Returns it."""
+        with self.account.lock:
+            given = {"evidence": {"uncategorized_text": text}, "submit": True}
+            return self._done(disputes.update(self.account, given, dispute_id))
+
+    def escalate_dispute(self, dispute_id: str) -> Obj:
+        """Let an inquiry become a dispute, and the money leave. Returns it. Raises 400 for anything else."""
+        with self.account.lock:
+            inquiry = self.account.find("dispute", dispute_id)
+            if not inquiry["status"].startswith("warning_") or inquiry["status"] in disputes.DECIDED:
+                raise invalid(f"This dispute is {inquiry['status']} and no open inquiry.")
+            disputes.escalate(self.account, inquiry)
+            return self._done(inquiry)
+
+    def withdraw_dispute(self, dispute_id: str) -> Obj:
+        """
+        Let the reader take a dispute back. Stripe has no state for that: it ends as won. Returns it.
+        """
+        return self.close_dispute(dispute_id, "won")
 
     def close_dispute(self, dispute_id: str, status: str) -> Obj:
         """Let the bank decide a dispute: "won" or "lost". Returns it."""
@@ -214,6 +239,20 @@ class Controls:
             events.forget(self.account)
             return self.clock()
 
+    def later(self, when: datetime, call: str, **body: Any) -> Obj:
+        """
+        Have one of the script's calls made at a moment of the sandbox's clock: ``later(when, "charges/ch_1/dispute",
+        reason="duplicate")``. Returns what was planned. Raises 400 for a call that cannot be planned or is said wrong,
+        and for a moment that has passed.
+        """
+        with self.account.lock:
+            return later.plan(self.account, int(when.timestamp()), call, body)
+
+    def planned(self) -> Obj:
+        """The calls that were planned, in the order of planning, and what became of them."""
+        with self.account.lock:
+            return {"data": copied(later.planned(self.account))}
+
     # The post
 
     def deliver(self, mode: str, seed: int | None = None, **how: float) -> Obj:
@@ -242,11 +281,10 @@ class Controls:
             return {"mode": self.listening.mode, "data": copied(self.account.deliveries)}
 
     def waiting(self) -> Obj:
-        """How many deliveries are still owed, and how many of them are due now: cheap to ask again and again."""
+        """How many deliveries are still owed, and how many would go out now: cheap to ask again and again."""
         with self.account.lock:
-            now = self.account.now()
             owed = self.account.waiting.values()
-            return {"waiting": len(owed), "due": sum(row["due"] <= now for row in owed)}
+            return {"waiting": len(owed), "due": sum(webhooks.is_due(self.account, row) for row in owed)}
 
     # The network
 
@@ -287,34 +325,10 @@ class Controls:
             return self.clock()
 
 
-def duration(text: str) -> timedelta | tuple[int, str]:
-    """
-    ``"31 days"``, ``"2 hours"``: a length of time. Months and years, which have none, as a count and a unit.
-    """
-    match = re.fullmatch(r"\s*(\d{1,6})\s*(second|minute|hour|day|week|month|year)s?\s*", text)
-    if not match:
-        raise invalid(f"Not a length of time: {text!r}. Try '31 days' or '1 month'.", param="advance")
-    count, unit = int(match[1]), match[2]
-    return UNITS[unit] * count if unit in UNITS else (count, unit)
-
-
 def move_clock(controls: Controls, *, advance: str | None = None, to: str | None = None) -> Obj:
     """Move the clock by words: ``advance`` ("31 days", "1 year") or ``to`` (ISO time, UTC unless it says)."""
     if (advance is None) == (to is None):
         raise invalid("Say either how far to advance the clock or where to move it to.", param="advance")
     if to is not None:
-        try:
-            moment = datetime.fromisoformat(to)
-        except ValueError:
-            raise invalid(f"Not an ISO time: {to!r}.", param="to") from None
-        return controls.set_clock(moment if moment.tzinfo else moment.replace(tzinfo=UTC))
-    length = duration(str(advance))
-    if isinstance(length, tuple):
-        count, unit = length
-        now = controls.account.now()
-        later = period_start(now, {"interval": unit, "interval_count": 1}, count)
-        length = timedelta(seconds=later - now)
-    try:
-        return controls.advance(length)
-    except OverflowError:
-        raise invalid("That is beyond the end of the calendar.", param="advance") from None
+        return controls.set_clock(spans.moment(to, param="to"))
+    return controls.advance(spans.span(str(advance), since=controls.account.now(), param="advance"))

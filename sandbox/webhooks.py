@@ -154,15 +154,21 @@ def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]
         for row in found:
             _end(account, row, "dropped")
         return []
-    if account.chaos:
-        reached = chaos.horizon(account)
-        found = [row for row in found if row["turn"] <= reached or row["due"] + chaos.PATIENCE <= now]
+    found = [row for row in found if is_due(account, row)]
     found.sort(key=lambda row: row["turn"])
     if listening.mode == "shuffle":
         listening.dice.shuffle(found)
     if listening.mode == "duplicate":
         return [row for row in found for _ in range(2)]
     return found
+
+
+def is_due(account: Account, row: Obj) -> bool:
+    """Whether a delivery's time has come, and under ``chaos`` its turn."""
+    now = account.now()
+    if account.chaos is None or row["due"] > now:
+        return bool(row["due"] <= now)
+    return bool(row["turn"] <= chaos.horizon(account) or row["due"] + chaos.PATIENCE <= now)
 
 
 def _is_disabled(account: Account, target: str) -> bool:
