@@ -24,6 +24,7 @@ from donations.models import (
     Dispute,
     Payment,
     Payout,
+    ReconcileFinding,
     ReconcileRun,
     Refund,
     StripeEvent,
@@ -263,8 +264,26 @@ class PayoutAdmin(Window, admin.ModelAdmin[Payout]):
         )
 
 
+class FindingInline(Window, admin.TabularInline[ReconcileFinding, ReconcileRun]):
+    model = ReconcileFinding
+    extra = 0
+    fields = ("outcome", "kind", "stripe_id", "what")
+
+
 @admin.register(ReconcileRun)
 class ReconcileRunAdmin(Window, admin.ModelAdmin[ReconcileRun]):
     """When we last compared with Stripe, and what had been missed."""
 
-    list_display = ["started_at", "since", "seen", "missed", "problem", "finished_at"]
+    list_display = ["started_at", "scope", "since", "seen", "missed", "problem", "finished_at"]
+    list_filter = ["scope"]
+    inlines = [FindingInline]
+
+
+@admin.register(ReconcileFinding)
+class ReconcileFindingAdmin(Window, admin.ModelAdmin[ReconcileFinding]):
+    """The drift report: where our books and Stripe differed, newest first, and what came of it."""
+
+    list_display = ["found_at", "outcome", "kind", "stripe_id", "what"]
+    list_filter = ["outcome", "kind"]
+    search_fields = ["=stripe_id"]
+    date_hierarchy = "found_at"

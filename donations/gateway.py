@@ -147,6 +147,12 @@ def get_session(session_id: str) -> facts.Session:
         return facts.session(_json(_client().v1.checkout.sessions.retrieve(session_id)))
 
 
+def get_session_object(session_id: str) -> dict[str, Any]:
+    """A checkout as Stripe describes it now, whole, for the inbox. Raises GoneAtStripe, PaymentsUnavailable."""
+    with _errors_as_ours("session"):
+        return _json(_client().v1.checkout.sessions.retrieve(session_id))
+
+
 def get_subscription(subscription_id: str) -> facts.SubscriptionFacts:
     """How a subscription stands now. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("subscription"):
@@ -304,6 +310,60 @@ def list_events(*, since: datetime, until: datetime) -> Iterator[dict[str, Any]]
         )
         for event in page.auto_paging_iter():
             yield _json(event)
+
+
+def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
+    """
+    Every object of a kind (Stripe's word: "charge", "invoice", "checkout.session" …) made since then, newest first,
+    whole. Subscriptions come all, however old and whatever became of them.
+
+    Raises PaymentsUnavailable, PaymentsRefused, also in the middle.
+    """
+    api = _client().v1
+    lists: dict[str, Any] = {
+        "checkout.session": api.checkout.sessions,
+        "subscription": api.subscriptions,
+        "invoice": api.invoices,
+        "invoice_payment": api.invoice_payments,
+        "charge": api.charges,
+        "refund": api.refunds,
+        "dispute": api.disputes,
+        "payout": api.payouts,
+    }
+    wanted: dict[str, Any] = {"limit": 100, "created": {"gte": int(since.timestamp())}}
+    if kind == "subscription":
+        wanted = {"limit": 100, "status": "all"}
+    with _errors_as_ours(kind):
+        for found in lists[kind].list(wanted).auto_paging_iter():
+            yield _json(found)
+
+
+def knows(kind: str, stripe_id: str) -> bool:
+    """Whether Stripe knows an object of this account. Raises PaymentsUnavailable, PaymentsRefused."""
+    api = _client().v1
+    lists: dict[str, Any] = {
+        "checkout.session": api.checkout.sessions,
+        "subscription": api.subscriptions,
+        "charge": api.charges,
+    }
+    try:
+        with _errors_as_ours(kind):
+            lists[kind].retrieve(stripe_id)
+    except GoneAtStripe:
+        return False
+    return True
+
+
+def get_paid_at(session_id: str) -> datetime | None:
+    """When the money of a checkout came or was promised; None if that cannot be told. Raises PaymentsUnavailable."""
+    wanted: Any = {"expand": ["payment_intent.latest_charge", "invoice"]}
+    with _errors_as_ours("session"):
+        session = _json(_client().v1.checkout.sessions.retrieve(session_id, wanted))
+    charge = (session.get("payment_intent") or {}).get("latest_charge") or {}
+    invoice = session.get("invoice") or {}
+    paid_at = (invoice.get("status_transitions") or {}).get("paid_at")
+    seconds = charge.get("created") or paid_at or invoice.get("created")
+    return facts.moment(seconds) if seconds else None
 
 
 def check_signature(*, body: bytes, header: str, secrets: list[str], now: datetime) -> None:

@@ -46,6 +46,15 @@ def reconcile_stripe(**_later: object) -> None:
 
 
 @shared_task
+def compare_with_stripe(**_later: object) -> None:
+    """Look at what Stripe has beside what our books say, and mend what no event told."""
+    now = clock.now()
+    if reconciliation.compare(now=now).drifts:
+        doorbell.ring("donations.tasks.settle_payments")
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
 def purge_payloads(**_later: object) -> None:
     """Forget what is no longer needed: the bodies of old events, and who did not give."""
     now = clock.now()

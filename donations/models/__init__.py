@@ -5,7 +5,7 @@ from donations.models.campaign import Ask, Campaign
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.dunning import Dunning
-from donations.models.inbox import ReconcileRun, StripeEvent
+from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
 from donations.models.payment import Dispute, Payment, Refund
 
@@ -20,6 +20,7 @@ __all__ = [
     "Notice",
     "Payment",
     "Payout",
+    "ReconcileFinding",
     "ReconcileRun",
     "Refund",
     "StripeCustomer",
