@@ -8,6 +8,7 @@ is needed is asked of Stripe, since webhooks that got lost must not keep the yea
 
 from __future__ import annotations
 
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
@@ -25,13 +26,14 @@ class Actors:
         self.stripe = stripe
         self.readers = readers
         self.begun: dict[int, tuple[str, str]] = {}
-        self.asked = 0  # reminders
+        self.asked: list[tuple[datetime, str]] = []  # for which reminders, and when
         self.in_vain: list[
             str
         ] = []  # deeds for which nothing was left, such as a refund of what was never paid
 
-    def perform(self, deed: plot.Deed) -> None:
+    def perform(self, deed: plot.Deed, *, now: datetime) -> None:
         """Do it. Raises Refused if the house or Stripe takes it otherwise than the plot expects."""
+        self.now = now
         reader = self.readers[deed.reader]
         act = getattr(self, "_" + deed.does.replace(" ", "_"))
         act(reader, deed.detail)
@@ -87,7 +89,7 @@ class Actors:
             "consent_version": "reminder-1",
         }
         json_call("POST", f"{self.house_url}/api/v1/reminders/", wish)
-        self.asked += 1
+        self.asked.append((self.now, when))
 
     def _card_fails(self, reader: plot.Reader, card: str) -> None:
         if subscription := self._running(reader):

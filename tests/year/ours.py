@@ -16,9 +16,11 @@ def read(data_dir: Path, *, now: datetime) -> Figures:
 
     from donations import queries
     from donations.models import Subscription
-    from members.models import Message
+    from members import census
+    from members.models import Membership, Message
 
     figures = Figures()
+    currency_of = dict(Membership.objects.values_list("pk", "currency"))
     for currency, entry in queries.get_books().items():
         for column, name, part in (
             ("payments", "charges", "count"),
@@ -37,6 +39,9 @@ def read(data_dir: Path, *, now: datetime) -> Figures:
     for column, rows in (("past due", behind), ("paused", paused)):
         for currency, count in rows.annotate(Count("pk")).order_by():
             figures.add(currency, column, count)
+    for standing in census.each_on(now):
+        if standing.state.is_member:
+            figures.add(currency_of[standing.membership_id], "members")
     kinds = Message.objects.values_list("kind").annotate(Count("pk")).order_by()
     figures.owed = Counter(dict(kinds))
     figures.sent = mails(data_dir)

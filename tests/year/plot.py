@@ -84,10 +84,10 @@ class Plot:
 
     def moment(self, day: int) -> datetime:
         """
-        A little after noon of a day of the year, and a minute later each day: what was sent at one stop is three
-        whole days old at the stop three days later, however long the work there took.
+        Noon of a day of the year, and half a minute later each day: what was sent at one stop is three whole days old
+        at the stop three days later, however long the work there took.
         """
-        return self.start + timedelta(days=day, minutes=day)
+        return self.start + timedelta(days=day, seconds=30 * day)
 
     def lines(self) -> Iterator[str]:
         """The plot for people, day by day."""

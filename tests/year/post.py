@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from tests.year.offline import Obj, Stripe
 
@@ -16,46 +17,81 @@ NEWS = (
     "invoice.payment_failed",
     "invoice.paid",
     "customer.subscription.deleted",
+    "customer.subscription.updated",
     "customer.updated",
+    "charge.dispute.closed",
 )
 
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event of Stripe: what it is about as it was then, and at which stop we heard of it (None: never)."""
+    """One event of Stripe: what it is about as it was then, and at which look we had heard of it (None: never)."""
 
     type: str
     created: int
     about: Obj
-    heard_on: int | None
+    heard_at: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """
+    A moment at which all was quiet: what the post had brought by then was known, and what followed was done.
+
+    :param swept: whether the sweeps had looked as well for what had come due.
+    """
+
+    number: int
+    at: datetime
+    swept: bool
 
 
 @dataclass(slots=True)
 class Post:
-    """The record of a year. `told` and `lost` count deliveries; `news` holds the events of NEWS."""
+    """
+    The record of a year. `told` and `lost` count events; `news` holds those of NEWS.
+
+    `made_good_at` is the look by which a reconciliation has brought what was lost until then.
+    """
 
     stripe: Stripe
     told: int = 0
     lost: int = 0
     news: list[News] = field(default_factory=list)
-    _seen: dict[str, str] = field(default_factory=dict)
+    looks: list[Look] = field(default_factory=list)
+    made_good_at: int | None = None
+    _seen: set[str] = field(default_factory=set)
     _read_until: int = 0
 
-    def note(self, day: int, *, now: int) -> None:
-        """Read what happened since the last stop; `now` in unix seconds. Call it when the post is quiet."""
-        fresh: dict[str, str] = {}
+    def note(self, at: datetime, *, swept: bool) -> None:
+        """Read what was told since the last look. Call it when all is quiet."""
+        number = len(self.looks)
+        self.looks.append(Look(number, at, swept))
+        fresh: dict[str, bool] = {}
         for row in self.stripe.look("deliveries")["data"]:
-            if row["status"] != "pending" and row["event"] not in self._seen:
-                fresh[row["event"]] = row["status"]
-        self._seen |= fresh
-        self.told += sum(status == "delivered" for status in fresh.values())
-        self.lost += sum(status == "dropped" for status in fresh.values())
-        for event in self._events(now):
+            if row["event"] not in self._seen and row["status"] in ("delivered", "dropped"):
+                fresh[row["event"]] = row["status"] == "delivered"
+        self._seen |= fresh.keys()
+        self.told += sum(fresh.values())
+        self.lost += len(fresh) - sum(fresh.values())
+        for event in self._events(at):
             if event["id"] in fresh:
-                heard = day if fresh[event["id"]] == "delivered" else None
-                self.news.append(News(event["type"], event["created"], event["data"]["object"], heard))
+                heard_at = number if fresh[event["id"]] else None
+                self.news.append(News(event["type"], event["created"], event["data"]["object"], heard_at))
 
-    def _events(self, now: int) -> Iterator[Obj]:
+    def heard(self, one: News) -> int:
+        """The look by which an event was known; one after all looks if it is not known at all."""
+        if one.heard_at is not None:
+            return one.heard_at
+        return len(self.looks) if self.made_good_at is None else self.made_good_at
+
+    def make_good(self, at: datetime) -> None:
+        """What was lost is known from now on."""
+        self.made_good_at = len(self.looks)
+        self.note(at, swept=False)
+
+    def _events(self, at: datetime) -> Iterator[Obj]:
         wanted = {f"types[{number}]": name for number, name in enumerate(NEWS)}
         yield from self.stripe.all("events", **wanted, **{"created[gte]": self._read_until})
-        self._read_until = now - 3600
+        # Some of what happened just before now may still be on its way.
+        self._read_until = int(at.timestamp()) - 2 * 3600

@@ -3,29 +3,23 @@ Which mails readers have a right to, worked out from Stripe's account, the post'
 
 Most promises follow from what happened: each payment that arrived has a receipt. Those about renewals that fail depend
 on when we could know, since nobody is helped by a warning that is months late: for them the year is gone through
-stop by stop, with what the post had brought until then. After the last stop everything is known.
+look by look, with what the post had brought until then. At the last one, after the reconciliation, all is known.
 """
 
 from __future__ import annotations
 
+import calendar
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 
+from tests.year.memberships import TOO_LATE_FOR_NEWS, moment, subscription_of
 from tests.year.offline import Obj
-from tests.year.post import News
+from tests.year.post import Look, News, Post
 
 REMIND_AFTER = (timedelta(days=3), timedelta(days=4), timedelta(days=5))  # from each mail to the next
-TOO_LATE_FOR_NEWS = timedelta(days=30)
-
-
-@dataclass(frozen=True, slots=True)
-class Stop:
-    """A stop of the clock: its day in the plot, and the moment."""
-
-    day: int
-    at: datetime
+WORTH_WAITING_FOR = timedelta(hours=12)
 
 
 @dataclass(slots=True)
@@ -51,13 +45,9 @@ def of_account(charges: Iterable[Obj], invoices: Iterable[Obj], subscriptions: I
     return owed
 
 
-def of_dunning(news: Iterable[News], stops: Sequence[Stop], *, all_known_at: datetime) -> Counter[str]:
-    """
-    The mails about renewals that were refused, and about contributions that ended of it.
-
-    :param all_known_at: when reconciliation brought the rest.
-    """
-    news = sorted(news, key=lambda one: one.created)
+def of_dunning(post: Post) -> Counter[str]:
+    """The mails about renewals that were refused, and about contributions that ended of it."""
+    news = sorted(post.news, key=lambda one: one.created)
     renewals: dict[str, Renewal] = {}
     ends: dict[str, News] = {}
     cards: dict[str, list[News]] = defaultdict(list)
@@ -74,65 +64,66 @@ def of_dunning(news: Iterable[News], stops: Sequence[Stop], *, all_known_at: dat
     for one in news:
         if one.type == "invoice.paid" and one.about["id"] in renewals:
             renewals[one.about["id"]].payments.append(one)
-    last = Stop(stops[-1].day + 1, all_known_at)
     owed: Counter[str] = Counter()
     for renewal in renewals.values():
-        end = ends.get(renewal.subscription)
-        owed += _of_renewal(renewal, end, cards, [*stops, last], last)
+        owed += _of_renewal(renewal, ends.get(renewal.subscription), cards, post)
     for end in ends.values():
         if end.about["cancellation_details"]["reason"] == "payment_failed":
-            heard = _heard(end, [*stops, last], last)
-            owed["payment_lapsed"] += heard.at - _moment(end.created) <= TOO_LATE_FOR_NEWS
+            heard = next((look.at for look in post.looks if look.number == post.heard(end)), None)
+            owed["payment_lapsed"] += bool(heard and heard - moment(end.created) <= TOO_LATE_FOR_NEWS)
     return owed
 
 
-def _of_renewal(
-    renewal: Renewal, end: News | None, cards: dict[str, list[News]], stops: Sequence[Stop], last: Stop
-) -> Counter[str]:
-    """At each stop: is it open, as far as we know, and is a mail due?"""
+def _of_renewal(renewal: Renewal, end: News | None, cards: dict[str, list[News]], post: Post) -> Counter[str]:
+    """At each look: is it open, as far as we know, and is a mail due?"""
     owed: Counter[str] = Counter()
     sent = 0
     told_at: datetime | None = None
-    for stop in stops:
-        refusals = [one for one in renewal.refusals if _is_known(one, stop, last)]
-        paid = any(_is_known(one, stop, last) for one in renewal.payments)
-        ended = end is not None and _is_known(end, stop, last)
-        if not refusals or paid or ended or sent > len(REMIND_AFTER):
+
+    def known(one: News, look: Look) -> bool:
+        return post.heard(one) <= look.number
+
+    for look in post.looks:
+        refusals = [one for one in renewal.refusals if known(one, look)]
+        is_paid = any(known(one, look) for one in renewal.payments)
+        is_over = end is not None and known(end, look)
+        if not refusals or is_paid or is_over or sent > len(REMIND_AFTER):
             continue
         latest = refusals[-1]
-        changed = [
-            one
-            for one in cards[latest.about["customer"]]
-            if _is_known(one, stop, last) and one.created > latest.created
-        ]
-        if changed:
+        is_news = any(post.heard(one) == look.number for one in refusals)
+        if not (is_news or look.swept):
+            continue  # nobody looks at it now
+        if any(one.created > latest.created and known(one, look) for one in cards[latest.about["customer"]]):
             continue  # the reader did what we asked for
+        next_try = latest.about["next_payment_attempt"]
         if told_at is None:
             # The refusal after which there is no further try is mostly followed by the end: that mail says it all.
-            just_heard = _heard(latest, stops, last) == stop
-            if latest.about["next_payment_attempt"] is None and just_heard and stop != last:
+            if next_try is None and (post.heard(latest) == look.number or not look.swept):
                 continue
             owed["payment_failed"] += 1
-        elif stop.at >= told_at + REMIND_AFTER[sent - 1]:
-            owed["payment_reminder"] += 1
-        else:
+        elif look.at < told_at + REMIND_AFTER[sent - 1]:
             continue
-        sent, told_at = sent + 1, stop.at
+        elif next_try is not None and look.at < moment(next_try) < look.at + WORTH_WAITING_FOR:
+            continue  # how it ends is known in a few hours
+        else:
+            owed["payment_reminder"] += 1
+        sent, told_at = sent + 1, look.at
     return owed
 
 
-def subscription_of(invoice: Obj) -> str:
-    """The id of the subscription that an invoice is for."""
-    return str(invoice["parent"]["subscription_details"]["subscription"])
+def of_reminders(asked: Iterable[tuple[datetime, str]], *, until: datetime) -> int:
+    """
+    How many reminders came due: next month means its first day (the month after, if asked on the 20th or later), in
+    three months the same day of that month or its last; at ten in the morning, at which the newsroom's zone is UTC.
+    """
+    return sum(_due(at, wish) <= until for at, wish in asked)
 
 
-def _is_known(one: News, stop: Stop, last: Stop) -> bool:
-    return stop is last or (one.heard_on is not None and one.heard_on <= stop.day)
-
-
-def _heard(one: News, stops: Sequence[Stop], last: Stop) -> Stop:
-    return next((stop for stop in stops if stop.day == one.heard_on), last)
-
-
-def _moment(seconds: int) -> datetime:
-    return datetime.fromtimestamp(seconds, tz=UTC)
+def _due(at: datetime, wish: str) -> datetime:
+    if wish == "next_month":
+        months, day = (1 if at.day < 20 else 2), 1
+    else:
+        months, day = 3, at.day
+    year, month = divmod(at.year * 12 + at.month - 1 + months, 12)
+    last = calendar.monthrange(year, month + 1)[1]
+    return datetime(year, month + 1, min(day, last), 10, tzinfo=UTC)

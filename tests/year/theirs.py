@@ -7,44 +7,70 @@ owed), this file derives it again, from Stripe's objects and from the promises t
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from tests.year import promises
+from tests.year import memberships, promises
 from tests.year.figures import Figures
 from tests.year.offline import Obj, Stripe
 from tests.year.post import Post
 
 
-def read(stripe: Stripe, post: Post, stops: Sequence[promises.Stop], *, now: datetime) -> Figures:
+def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, now: datetime) -> Figures:
     """
     Their figures at this moment.
 
-    :param post: what was told and lost until now.
-    :param stops: of the clock, so far.
+    :param post: the record of what was told and lost until now.
+    :param asked: for which reminders readers asked, and when.
     """
     figures = Figures()
     charges = list(stripe.all("charges"))
     subscriptions = list(stripe.all("subscriptions", status="all"))
     invoices = list(stripe.all("invoices"))
-    movements = list(stripe.all("balance_transactions"))
-    _money(figures, stripe, charges, movements)
+    refunds = list(stripe.all("refunds"))
+    disputes = list(stripe.all("disputes"))
+    _money(figures, charges, refunds, disputes, list(stripe.all("balance_transactions")))
     _subscriptions(figures, subscriptions)
+    backs = _by_invoice(stripe, charges, memberships.money_back(charges, refunds, disputes, _decided(post)))
+    for plan in memberships.plans(subscriptions, invoices, backs):
+        figures.add(plan.subscription["currency"], "members", plan.is_member(now))
     figures.owed = promises.of_account(charges, invoices, subscriptions)
-    figures.owed += promises.of_dunning(post.news, stops, all_known_at=now)
+    figures.owed += promises.of_dunning(post)
+    figures.owed["membership_ended"] += memberships.farewells(post, backs)
+    figures.owed["reminder"] += promises.of_reminders(asked, until=now)
     return figures
 
 
-def _money(figures: Figures, stripe: Stripe, charges: list[Obj], movements: list[Obj]) -> None:
+def _by_invoice(stripe: Stripe, charges: list[Obj], backs: dict[str, datetime]) -> dict[str, datetime]:
+    """The same by the invoice that a charge paid."""
+    invoice_of = {
+        link["payment"]["payment_intent"]: link["invoice"] for link in stripe.all("invoice_payments")
+    }
+    return {
+        invoice_of[charge["payment_intent"]]: backs[charge["id"]]
+        for charge in charges
+        if charge["id"] in backs and charge["payment_intent"] in invoice_of
+    }
+
+
+def _decided(post: Post) -> Callable[[Obj], datetime]:
+    """When a bank decided a dispute; Stripe's object does not say, its event does."""
+    closed = {one.about["id"]: one.created for one in post.news if one.type == "charge.dispute.closed"}
+    return lambda dispute: memberships.moment(closed.get(dispute["id"], dispute["created"]))
+
+
+def _money(
+    figures: Figures, charges: list[Obj], refunds: list[Obj], disputes: list[Obj], movements: list[Obj]
+) -> None:
     for charge in charges:
         if charge["status"] == "succeeded":
             figures.add(charge["currency"], "payments")
             figures.add(charge["currency"], "gross", charge["amount"])
-    for refund in stripe.all("refunds"):
+    for refund in refunds:
         if refund["status"] in ("succeeded", "pending"):
             figures.add(refund["currency"], "refunded")
             figures.add(refund["currency"], "refunds", refund["amount"])
-    for dispute in stripe.all("disputes"):
+    for dispute in disputes:
         if sum(movement["amount"] for movement in dispute["balance_transactions"]) < 0:
             figures.add(dispute["currency"], "disputed")
             figures.add(dispute["currency"], "disputes", dispute["amount"])
