@@ -148,7 +148,7 @@ def _time_is_up(account: Account, id: str) -> None:
     inquiry = dispute["status"].startswith("warning_")
     details = {**dispute["evidence_details"], "past_due": True}
     if details["has_evidence"]:
-        details |= {"submission_count": 1, "submission_method": "automatic"}
+        details |= {"submission_count": 1, "submission_method": "manual"}
         status = "warning_under_review" if inquiry else "under_review"
         previous = change(dispute, evidence_details=details, status=status)
     else:
