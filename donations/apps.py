@@ -5,3 +5,11 @@ class DonationsConfig(AppConfig):
     """The money: what readers give, and what Stripe says of it."""
 
     name = "donations"
+
+    def ready(self) -> None:
+        from donations import dunning, letters
+        from members import farewells
+        from members.models import Membership
+
+        letters.register(dunning_is_wanted=dunning.is_wanted, lapse_is_wanted=dunning.lapse_is_wanted)
+        farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)

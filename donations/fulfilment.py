@@ -11,12 +11,11 @@ from datetime import datetime
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from django.conf import settings
 from django.db.models import Min
-from django.utils import translation
 
-from donations import declines, links, membership
+from donations import dunning, letters, membership
+from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
 from members import services as members
@@ -31,9 +30,9 @@ NEWSLETTER = "newsletter"
 def follow_through(contribution: Contribution, *, now: datetime) -> None:
     """Give the reader all that the booked payments have earned, once each."""
     owed = list(
-        Payment.objects.filter(
-            contribution=contribution, state=Payment.State.SUCCEEDED, receipt_number=None
-        ).order_by("paid_at", "pk")
+        Payment.objects.filter(contribution=contribution, state=Payment.State.SUCCEEDED, receipt_number=None)
+        .select_related("dunning")
+        .order_by("paid_at", "pk")
     )
     if contribution.member is None:
         if not owed:
@@ -49,32 +48,6 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
     held = membership.follow(contribution, member, owed, now=now)
     if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
         _owe_welcome(contribution, member, held, owed[0], now=now)
-
-
-def tell_of_failure(contribution: Contribution, payment: Payment, *, now: datetime) -> None:
-    """Owe the reader one mail about a renewal that failed, with a link that mends it; once per invoice."""
-    if contribution.member is None or payment.state != Payment.State.FAILED:
-        return
-    subscription = getattr(contribution, "subscription", None)
-    if subscription is None:
-        return
-    locale = contribution.locale
-    with translation.override(locale):
-        reason = declines.explain(payment.failure_code)
-    outbox.owe(
-        kind="payment_failed",
-        member=contribution.member,
-        recipient=contribution.member.email,
-        dedup_key=f"payment_failed:{payment.stripe_invoice_id}",
-        context={
-            "amount_text": payment.amount.format(locale),
-            "reason_text": reason,
-            "next_try_text": day_text(payment.next_attempt_at, locale) if payment.next_attempt_at else "",
-            "fix_url": links.card_page(subscription),
-        },
-        locale=locale,
-        now=now,
-    )
 
 
 def _welcome_member(contribution: Contribution) -> Member | None:
@@ -134,6 +107,7 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
             "interval": contribution.interval,
             "campaign_title": contribution.campaign.title,
             "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
+            "recovered_text": letters.recovered(locale) if dunning.note_recovery(payment, now=now) else "",
         },
         locale=locale,
         now=now,
@@ -163,9 +137,3 @@ def _welcome_context(contribution: Contribution, tier_name: str, payment: Paymen
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "manage_url": "",
     }
-
-
-def day_text(moment: datetime, locale: str) -> str:
-    """The newsroom's day of a moment, in words of the reader's language."""
-    local = moment.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
-    return format_date(local, format="long", locale=locale.replace("-", "_"))

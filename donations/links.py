@@ -14,7 +14,9 @@ if TYPE_CHECKING:
     from donations.models import Contribution, Subscription
 
 _CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
+_STOP = "donations.links.stop"
 CARD_LINK_LIFE = timedelta(days=30)
+STOP_LINK_LIFE = timedelta(days=400)  # a mail about an annual payment is looked up a year later
 
 
 class BadLink(Exception):
@@ -34,6 +36,27 @@ def read_card_token(token: str) -> int:
     except signing.BadSignature as error:
         raise BadLink from error
     return int(found)
+
+
+def stop_page(subscription: Subscription) -> str:
+    """A link with which whoever holds it can end one subscription, and nothing else; valid for 400 days."""
+    token = signing.dumps(subscription.pk, salt=_STOP)
+    return settings.PUBLIC_BASE_URL + reverse("support:stop", kwargs={"token": token})
+
+
+def read_stop_token(token: str) -> int:
+    """The subscription's primary key. Raises BadLink."""
+    try:
+        found = signing.loads(token, salt=_STOP, max_age=STOP_LINK_LIFE)
+    except signing.BadSignature as error:
+        raise BadLink from error
+    return int(found)
+
+
+def again(contribution: Contribution, *, locale: str) -> str:
+    """Where a contribution that has ended is given again, with the appeal filled in as it was last."""
+    address = reverse("support:again", kwargs={"public_id": contribution.public_id})
+    return f"{settings.PUBLIC_BASE_URL}{address}?{urlencode({'lang': locale})}"
 
 
 def after_checkout(contribution: Contribution, *, outcome: str) -> str:

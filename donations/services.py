@@ -239,7 +239,9 @@ def invoice_to_confirm(subscription: Subscription) -> str:
     """The id of the open invoice that waits for the reader's word to the bank; "" if none does."""
     if subscription.state not in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
         return ""
-    newest = Payment.objects.filter(contribution=subscription.contribution_id).order_by("created_at", "pk").last()
+    newest = (
+        Payment.objects.filter(contribution=subscription.contribution_id).order_by("created_at", "pk").last()
+    )
     if newest is None or newest.state != Payment.State.FAILED:
         return ""
     return newest.stripe_invoice_id or "" if newest.failure_code in declines.TO_CONFIRM else ""

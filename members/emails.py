@@ -9,6 +9,7 @@ knows no money.
 from __future__ import annotations
 
 import enum
+from collections.abc import Callable
 from dataclasses import dataclass
 from email.utils import format_datetime
 from functools import lru_cache
@@ -50,6 +51,8 @@ class Kind:
 
     :param unsubscribe: the part of the context with the address for one-click unsubscription (RFC 8058); every
         mail that nobody needs for a payment or an account has one.
+    :param is_wanted: asked with the key of a mail right before it leaves the house; one whose reason has gone is
+        withdrawn. None: the reason does not go away.
     """
 
     name: str
@@ -57,6 +60,7 @@ class Kind:
     may_have: frozenset[str] = frozenset()
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     unsubscribe: str = ""
+    is_wanted: Callable[[str], bool] | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -67,7 +71,7 @@ KINDS: dict[str, Kind] = {
             needs=frozenset(
                 {"receipt_number", "paid_on", "amount_text", "gift_text", "interval", "campaign_title"}
             ),
-            may_have=frozenset({"fee_cover_text", "next_payment_text"}),
+            may_have=frozenset({"fee_cover_text", "next_payment_text", "recovered_text"}),
         ),
         Kind(
             "welcome",
@@ -75,11 +79,10 @@ KINDS: dict[str, Kind] = {
             may_have=frozenset({"manage_url"}),
         ),
         Kind(
-            "payment_failed",
-            needs=frozenset({"amount_text", "reason_text", "fix_url"}),
-            may_have=frozenset({"next_try_text"}),
+            "membership_ended",
+            needs=frozenset({"tier_name", "ended_on", "come_back_url"}),
+            may_have=frozenset({"reason_text"}),
         ),
-        Kind("membership_ended", needs=frozenset({"tier_name", "ended_on", "come_back_url"})),
     )
 }
 
@@ -93,6 +96,12 @@ def is_sent_once_at_most(kind: str) -> bool:
     """Whether a mail of this kind must never leave the house twice; False for kinds that we do not know."""
     known = KINDS.get(kind)
     return known is not None and known.delivery is Delivery.AT_MOST_ONCE
+
+
+def is_wanted(kind: str, dedup_key: str) -> bool:
+    """Whether the reason of a mail still stands, as far as whoever owes it can tell."""
+    known = KINDS.get(kind)
+    return known is None or known.is_wanted is None or known.is_wanted(dedup_key)
 
 
 def check_context(kind: str, context: dict[str, Any]) -> None:

@@ -373,7 +373,7 @@ def _say_farewell(membership: Membership, member: Member, now: datetime) -> None
             "tier_name": membership.tier.name if membership.tier else "",
             "ended_on": _day_text(ends_at, member.locale),
             "come_back_url": farewell.come_back_url,
-            "by_wish": "yes" if farewell.by_wish else "",
+            **({"reason_text": farewell.reason_text} if farewell.reason_text else {}),
         },
         locale=member.locale,
         now=now,

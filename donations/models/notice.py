@@ -46,7 +46,9 @@ class Notice(models.Model):
     due_at = models.DateTimeField(help_text="When the mail should go out.")
     latest_at = models.DateTimeField(help_text="After this moment it is too late for what it is about.")
     state = models.CharField(max_length=12, choices=State, default=State.PLANNED)
-    reason = models.CharField(max_length=60, blank=True, help_text="Why it stands so, where that needs a word.")
+    reason = models.CharField(
+        max_length=60, blank=True, help_text="Why it stands so, where that needs a word."
+    )
     mails = models.PositiveSmallIntegerField(default=0, help_text="Handed to the outbox so far.")
     next_look_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True)
