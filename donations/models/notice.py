@@ -36,6 +36,7 @@ class Notice(models.Model):
         NONE = "NONE", "No"
         WANTED = "WANTED", "Stripe is being told to wait"
         HELD = "HELD", "Stripe waits"
+        LETTING_GO = "LETTING_GO", "Stripe is being told to go on"
         RELEASED = "RELEASED", "Stripe may go on"
 
     subscription = models.ForeignKey(Subscription, on_delete=models.PROTECT, related_name="notices")
@@ -50,14 +51,19 @@ class Notice(models.Model):
         max_length=60, blank=True, help_text="Why it stands so, where that needs a word."
     )
     mails = models.PositiveSmallIntegerField(default=0, help_text="Handed to the outbox so far.")
-    next_look_at = models.DateTimeField()
+    next_look_at = models.DateTimeField(
+        null=True, blank=True, help_text="When to decide anew; empty: nothing is left to decide."
+    )
     accepted_at = models.DateTimeField(null=True, blank=True)
-    told_by = models.CharField(
-        max_length=60, blank=True, help_text="The member of staff who told the reader in another way."
+    actor = models.CharField(
+        max_length=60,
+        blank=True,
+        help_text="Who of the staff announced the change, or told the reader in another way.",
     )
     hold = models.CharField(max_length=10, choices=Hold, default=Hold.NONE)
     held_at = models.DateTimeField(null=True, blank=True)
     released_at = models.DateTimeField(null=True, blank=True)
+    old_amount_minor = models.BigIntegerField(null=True, blank=True)
     new_amount_minor = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True)
     applied_at = models.DateTimeField(
@@ -75,7 +81,8 @@ class Notice(models.Model):
                 name="notice_state_known",
             ),
             CheckConstraint(
-                condition=Q(hold__in=["NONE", "WANTED", "HELD", "RELEASED"]), name="notice_hold_known"
+                condition=Q(hold__in=["NONE", "WANTED", "HELD", "LETTING_GO", "RELEASED"]),
+                name="notice_hold_known",
             ),
             CheckConstraint(
                 condition=Q(state="ACCEPTED", accepted_at__isnull=False)
@@ -91,9 +98,7 @@ class Notice(models.Model):
         indexes = [
             models.Index(
                 fields=["next_look_at"],
-                condition=Q(state__in=["PLANNED", "HANDED_OVER"])
-                | Q(hold__in=["WANTED", "HELD"])
-                | Q(kind="PRICE", state="ACCEPTED", applied_at=None),
+                condition=Q(next_look_at__isnull=False),
                 name="notice_to_look_at",
             )
         ]
