@@ -168,7 +168,11 @@ class Actors:
         if charge is None:
             return
         dispute = next(iter(self.stripe.api("GET", "disputes", charge=charge["id"])["data"]))
-        if dispute["status"] not in ("won", "lost", "warning_closed"):
+        if dispute["status"] in ("won", "lost", "warning_closed"):
+            return
+        if how == "withdrawn":
+            self.stripe.control(f"disputes/{dispute['id']}/withdraw")
+        else:
             self.stripe.control(f"disputes/{dispute['id']}/close", status=how)
 
     # --- What Stripe knows ---

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from datetime import datetime
+from datetime import datetime, timedelta
 from pathlib import Path
 
 from tests.year.figures import Figures
@@ -72,6 +72,16 @@ def left_to_do() -> dict[str, int]:
             Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")
         ).count(),
     }
+
+
+def put_off() -> int:
+    """How many events are to be tried again within a minute, since two workers met or Stripe hiccuped."""
+    from donations.models import StripeEvent
+    from members import clock
+
+    now = clock.now()
+    soon = StripeEvent.objects.filter(state="RECEIVED", next_attempt_at__gt=now)
+    return soon.filter(next_attempt_at__lte=now + timedelta(minutes=1)).count()
 
 
 def standstill() -> dict[str, int]:

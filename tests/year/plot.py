@@ -33,6 +33,30 @@ AMOUNTS: dict[str, dict[str, tuple[int, ...]]] = {
     "UGX": {"once": (2_000_000, 5_000_000), "month": (700_000, 1_500_000), "year": (7_000_000, 15_000_000)},
 }
 CURRENCIES = tuple(AMOUNTS)
+INTERVALS = ("month", "once", "year")
+DECISIONS = ("won", "lost", "withdrawn")
+FATES = (
+    "stays",
+    "recovers",
+    "is lost",
+    "cancels at period end",
+    "cancels at once",
+    "pauses",
+    "pauses for good",
+)
+# What must not be missing in any year, whatever the dice say: after the readers who give in each currency once, monthly
+# and annually come these, in this order.
+CAST: tuple[dict[str, str], ...] = (
+    {"interval": "once", "card": REFUND_FAILS},
+    {"interval": "once", "card": REFUND_WAITS},
+    {"interval": "once", "card": BANK_DISPUTES},
+    {"interval": "once", "card": BANK_INQUIRES},
+    {"interval": "month", "payment": "debit", "currency": "EUR"},
+    {"interval": "once", "payment": "debit bounces", "currency": "GBP"},
+    {"interval": "month", "payment": "is declined, then pays"},
+    {"interval": "once", "payment": "leaves"},
+    *({"interval": "month", "fate": fate} for fate in FATES),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,24 +159,34 @@ def _stops(first: date, days: int) -> tuple[int, ...]:
     return tuple(sorted(found))
 
 
+def _role(number: int) -> dict[str, str]:
+    """What is given about a reader, before any dice are thrown."""
+    each = len(CURRENCIES)
+    if number < each * len(INTERVALS):
+        return {
+            "interval": INTERVALS[number // each],
+            "currency": CURRENCIES[number % each],
+            "payment": "pays",
+        }
+    number -= each * len(INTERVALS)
+    return {"payment": "pays", **CAST[number]} if number < len(CAST) else {}
+
+
 def _reader(number: int, dice: random.Random) -> Reader:
-    interval = dice.choices(["once", "month", "year"], weights=[35, 47, 18])[0]
-    # The first ones see to it that each currency is given in every way, however few readers there are.
-    currency = CURRENCIES[number % len(CURRENCIES)] if number < 18 else dice.choice(CURRENCIES)
-    if number < 18:
-        interval = ("month", "once", "year")[number // 6]
-    payment = dice.choices(
-        [
-            "pays",
-            "is declined, then pays",
-            "passes 3-D Secure",
-            "leaves",
-            "is declined, then leaves",
-            "debit",
-            "debit bounces",
-        ],
-        weights=[66, 9, 4, 6, 3, 8, 4],
-    )[0]
+    role = _role(number)
+    interval = dice.choices(INTERVALS, weights=[47, 35, 18])[0]
+    interval = role.get("interval", interval)
+    currency = role.get("currency", dice.choice(CURRENCIES))
+    payments = {
+        "pays": 66,
+        "is declined, then pays": 9,
+        "passes 3-D Secure": 4,
+        "leaves": 6,
+        "is declined, then leaves": 3,
+        "debit": 8,
+        "debit bounces": 4,
+    }
+    payment = role.get("payment", dice.choices(list(payments), weights=list(payments.values()))[0])
     if payment.startswith("debit") and currency not in BOUNCES:
         payment = "pays"
     card = dice.choice(GOOD_CARDS)
@@ -167,7 +201,7 @@ def _reader(number: int, dice: random.Random) -> Reader:
         cover_fees=dice.random() < 0.3,
         locale="ru" if dice.random() < 0.25 else "en",
         payment=payment,
-        card=card,
+        card=role.get("card", card),
     )
 
 
@@ -215,14 +249,14 @@ def _begins(reader: Reader, dice: random.Random, stops: tuple[int, ...]) -> int:
 def _aftermath(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ignore[no-untyped-def]
     """What becomes of a single gift."""
     settled = 8 if reader.payment == "debit" else 1
-    fate = dice.choices(
-        ["kept", "refunded", "partly refunded", "refunded in parts", "disputed and won", "disputed and lost"],
-        weights=[50, 14, 10, 8, 9, 9],
-    )[0]
+    fates = ["kept", "refunded", "partly refunded", "refunded in parts"]
+    fates += [f"disputed and {decision}" for decision in DECISIONS]
+    fate = dice.choices(fates, weights=[50, 14, 10, 8, 6, 6, 6])[0]
     if reader.card in (REFUND_FAILS, REFUND_WAITS):
         fate = dice.choice(["refunded", "partly refunded", "refunded in parts"])
     if reader.card in (BANK_DISPUTES, BANK_INQUIRES):
-        yield from deed(later(begins, least=5, most=40), "bank decides", dice.choice(["won", "lost"]))
+        # Within the week that there is to answer; after it the bank decides by itself.
+        yield from deed(later(begins, least=2, most=6), "bank decides", dice.choice(DECISIONS))
         return
     if fate.startswith("disputed"):
         if reader.payment == "debit":
@@ -230,7 +264,7 @@ def _aftermath(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ig
         day = later(begins, least=settled, most=60)
         yield from deed(day, "dispute")
         if day is not None:
-            yield from deed(later(day, least=5, most=60), "bank decides", fate.rsplit(" ", 1)[1])
+            yield from deed(later(day, least=2, most=6), "bank decides", fate.rsplit(" ", 1)[1])
         return
     if fate == "refunded":
         yield from deed(later(begins, least=settled, most=60), "refund", "1")
@@ -247,16 +281,8 @@ def _aftermath(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ig
 
 def _support(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ignore[no-untyped-def]
     """What becomes of a gift that repeats itself."""
-    fates = [
-        "stays",
-        "recovers",
-        "is lost",
-        "cancels at period end",
-        "cancels at once",
-        "pauses",
-        "pauses for good",
-    ]
-    fate = dice.choices(fates, weights=[34, 16, 12, 12, 8, 12, 6])[0]
+    fate = dice.choices(FATES, weights=[34, 16, 12, 12, 8, 12, 6])[0]
+    fate = _role(reader.number).get("fate", fate)
     day = later(begins, least=10, most=150)
     if day is None:
         return
@@ -287,4 +313,4 @@ def _support(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: igno
     elif trouble == "dispute" and reader.payment != "debit":
         yield from deed(at, "dispute")
         if at is not None:
-            yield from deed(later(at, least=5, most=60), "bank decides", dice.choice(["won", "lost"]))
+            yield from deed(later(at, least=2, most=6), "bank decides", dice.choice(DECISIONS))

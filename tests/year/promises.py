@@ -71,7 +71,7 @@ def of_dunning(post: Post) -> Counter[str]:
         if end.about["cancellation_details"]["reason"] == "payment_failed":
             heard = next((look.at for look in post.looks if look.number == post.heard(end)), None)
             owed["payment_lapsed"] += bool(heard and heard - moment(end.created) <= TOO_LATE_FOR_NEWS)
-    return owed
+    return +owed
 
 
 def _of_renewal(renewal: Renewal, end: News | None, cards: dict[str, list[News]], post: Post) -> Counter[str]:

@@ -23,6 +23,7 @@ from tests.year.offline import Stripe
 QUIET = {"LOG_LEVEL": "WARNING", "SWEEP_SECONDS": "3600", "REMINDER_CONSENT_VERSION": "reminder-1"}
 SETTLE_IN = "eur,usd,gbp"
 PATIENCE = 90  # seconds without any progress
+SWEEP_AFTER = 1.0  # seconds without progress
 LOOK_EVERY = 0.02
 
 
@@ -92,15 +93,29 @@ class Stage(demo.House):
             self._done.clear()
 
     def wait(self, left: Callable[[], dict[str, int]]) -> None:
-        """Return when `left` finds nothing. Raises Stuck when for a long while nothing becomes less or other."""
-        seen, deadline = None, time.monotonic() + PATIENCE
+        """
+        Return when `left` finds nothing. What was not rung for is swept for, as beat would.
+
+        Raises Stuck when for a long while nothing becomes less or other.
+        """
+        seen, since, swept = None, time.monotonic(), time.monotonic()
         while found := {name: count for name, count in left().items() if count}:
+            now = time.monotonic()
             if found != seen:
-                seen, deadline = found, time.monotonic() + PATIENCE
-            elif time.monotonic() > deadline:
+                seen, since, swept = found, now, now
+            elif now > since + PATIENCE:
                 raise Stuck(f"For {PATIENCE} seconds there was left to do: {found}.\n" + "\n".join(self.tail))
+            elif now > swept + SWEEP_AFTER:
+                self._sweep_for_rung()
+                swept = now
             if self._over.wait(LOOK_EVERY):
                 raise self._why_over()
+
+    def _sweep_for_rung(self) -> None:
+        from tests.year.app import RUNG, app
+
+        for task in RUNG:
+            app.send_task(task)
 
 
 def _family(pid: int) -> list[int]:

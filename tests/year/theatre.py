@@ -113,6 +113,9 @@ class Year:
 
     def _quiet(self) -> None:
         self.house.wait(self._left)
+        while ours.put_off():
+            self.house.stripe.control("clock", advance="30 seconds")
+            self.house.wait(self._left)
 
     def _left(self) -> dict[str, int]:
         """What is left to do in the house and, once that is nothing, on the way to it."""
