@@ -17,10 +17,10 @@ from typing import Any
 import pytest
 from django.db import connection, transaction
 
-from donations import inbox, queries, services
+from donations import gateway, inbox, queries, services
 from donations.models import Contribution, Dispute, Payment, Refund, StripeEvent, Subscription
 from members import clock
-from members.models import Member, Membership, MembershipStep, Message
+from members.models import STANDING, Member, Membership, MembershipStep, Message
 from sandbox.errors import StripeError
 from tests.house import House, session_of
 
@@ -108,6 +108,49 @@ def monthly_until_the_card_fails(house: House) -> None:
     house.stripe.advance(timedelta(days=80))
 
 
+def the_subscription(house: House) -> dict[str, Any]:
+    """The one subscription that Stripe holds, after a first payment."""
+    house.stripe.pay(start(house, **MONTHLY))
+    return only(house, "subscription")
+
+
+def change(subscription: dict[str, Any], **wish: Any) -> None:
+    """What a member of staff does in Stripe's dashboard."""
+    gateway._client().v1.subscriptions.update(subscription["id"], wish)  # type: ignore[arg-type]
+
+
+def monthly_with_a_pause(house: House) -> None:
+    subscription = the_subscription(house)
+    change(subscription, pause_collection={"behavior": "void"})
+    house.stripe.advance(timedelta(days=40))
+    change(subscription, pause_collection="")
+    house.stripe.advance(timedelta(days=40))
+
+
+def monthly_that_changes_its_mind_within_a_second(house: House) -> None:
+    """Paused, resumed and paused again; asked to end, and not, and to end: all at one moment of Stripe's clock."""
+    subscription = the_subscription(house)
+    for pause in ({"behavior": "void"}, "", {"behavior": "void"}):
+        change(subscription, pause_collection=pause)
+    for leaving in (True, False, True):
+        change(subscription, cancel_at_period_end=leaving)
+    house.stripe.advance(timedelta(days=40))
+
+
+def monthly_refunded_after_a_renewal(house: House) -> None:
+    the_subscription(house)
+    house.stripe.advance(timedelta(days=32))
+    latest = max(house.stripe.account.all("charge"), key=lambda charge: charge["created"])
+    house.stripe.controls.refund(latest["id"])
+
+
+def monthly_disputed_and_lost(house: House) -> None:
+    the_subscription(house)
+    dispute = house.stripe.controls.dispute(only(house, "charge")["id"])
+    house.stripe.advance(timedelta(days=5))
+    house.stripe.controls.close_dispute(dispute["id"], "lost")
+
+
 def disputed_and_lost(house: House) -> None:
     house.stripe.pay(start(house))
     dispute = house.stripe.controls.dispute(only(house, "charge")["id"])
@@ -129,6 +172,10 @@ VARIATIONS: list[Callable[[House], None]] = [
     refunded_in_two_parts,
     left_unpaid,
     monthly_until_the_card_fails,
+    monthly_with_a_pause,
+    monthly_that_changes_its_mind_within_a_second,
+    monthly_refunded_after_a_renewal,
+    monthly_disputed_and_lost,
     disputed_and_lost,
 ]
 
@@ -155,9 +202,13 @@ def picture() -> dict[str, Any]:
         "disputes": sorted(Dispute.objects.values_list("stripe_id", "state", "amount_minor")),
         "members": [(member.email, member.joined_at) for member in Member.objects.all()],
         "memberships": list(
-            Membership.objects.values_list("tier__slug", "started_at", "paid_through", "ends_at", "ended_at")
+            Membership.objects.values_list("started_at", "ended_at", "resumes_at", "next_try_at", *STANDING)
         ),
-        "steps": sorted(MembershipStep.objects.values_list("kind", "reference", "at")),
+        "steps": list(
+            MembershipStep.objects.effective()
+            .order_by("membership", "at", "place")
+            .values_list("kind", "reference", "at", "place", *STANDING)
+        ),
         "receipts": Message.objects.filter(kind="receipt").count(),
         "waiting": StripeEvent.objects.exclude(state__in=["PROCESSED", "IGNORED"]).count(),
     }  # fmt: skip

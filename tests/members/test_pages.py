@@ -17,7 +17,7 @@ from django.test import Client
 
 from members import crypto, emails, mailbox, outbox, samples, services
 from members.models import Member, Membership, Message, Tier
-from members.services import Plan, Step
+from tests.members.plans import a_plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.members.urls")]
 
@@ -168,9 +168,9 @@ def staff(client: Client, admin_user: User) -> Client:
 
 @pytest.fixture
 def membership(grace: Member, tiers: dict[str, Tier], now: datetime) -> Membership:
-    plan = Plan("contribution-1", 60_00, "USD", now, now + 30 * DAY, None)
-    step = Step(kind="STARTED", reference="invoice-1", at=now, why="First payment.", actor="stripe")
-    return services.follow_plan(member=grace, plan=plan, step=step, now=now)
+    membership = services.follow_plan(member=grace, plan=a_plan(now), now=now)
+    assert membership is not None
+    return membership
 
 
 def test_staff_find_a_reader_by_the_whole_address_in_any_case(
@@ -212,7 +212,7 @@ def test_a_membership_shows_its_state_and_history(staff: Client, membership: Mem
     assert "Active" in staff.get("/admin/members/membership/", {"q": "contribution-1"}).content.decode()
     page = staff.get(f"/admin/members/membership/{membership.pk}/change/").content.decode()
 
-    assert "First payment." in page
+    assert "A payment arrived." in page
     assert 'name="_save"' not in page
 
 
@@ -221,8 +221,7 @@ def test_the_list_of_memberships_costs_the_same_for_one_and_for_many(
 ) -> None:
     for number in range(20):
         reader = services.get_or_join(email=f"ada+{number}@example.org", now=now)
-        plan = Plan(f"contribution-x{number}", 60_00, "USD", now, now + 30 * DAY, None)
-        services.follow_plan(member=reader, plan=plan, step=None, now=now)
+        services.follow_plan(member=reader, plan=a_plan(now, reference=f"contribution-x{number}"), now=now)
     with django_assert_max_num_queries(7):
         staff.get("/admin/members/membership/")
 
