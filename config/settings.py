@@ -262,6 +262,10 @@ CONSENT_TEXT_VERSION = env.text("CONSENT_TEXT_VERSION", "newsletter-1")
 MEMBERSHIP_GRACE_DAYS = env.number("MEMBERSHIP_GRACE_DAYS", 14)
 # How many days after a payment first failed a membership is given up, if Stripe does not end it before; 0: never.
 MEMBERSHIP_LAPSE_DAYS = env.number("MEMBERSHIP_LAPSE_DAYS", 60)
+# Within how many days of another a first payment is a second charge, about which its reader is asked; 0: never.
+DOUBLE_CHARGE_DAYS = env.number("DOUBLE_CHARGE_DAYS", 3)
+# Whether a plan ends when the bank took one of its payments back for good.
+END_PLAN_ON_LOST_DISPUTE = env.flag("END_PLAN_ON_LOST_DISPUTE", default=True)
 # For how many months a gift that is given once makes its giver a member; 0: not at all.
 ONE_OFF_MEMBERSHIP_MONTHS = env.number("ONE_OFF_MEMBERSHIP_MONTHS", 0)
 if MEMBERSHIP_LAPSE_DAYS and MEMBERSHIP_LAPSE_DAYS < MEMBERSHIP_GRACE_DAYS:
@@ -341,6 +345,7 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 _SWEEP = timedelta(seconds=env.number("SWEEP_SECONDS", 60, least=1))
 CELERY_BEAT_SCHEDULE = {
     "process-events": {"task": "donations.tasks.process_inbox", "schedule": _SWEEP},
+    "watch-money": {"task": "donations.tasks.watch_money", "schedule": _SWEEP},
     "settle-payments": {"task": "donations.tasks.settle_payments", "schedule": _SWEEP},
     "send-owed-mail": {"task": "members.tasks.send_owed_mail", "schedule": _SWEEP},
     "remind-of-failed-renewals": {

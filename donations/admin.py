@@ -22,6 +22,7 @@ from donations.models import (
     Campaign,
     Contribution,
     Dispute,
+    DoubleCharge,
     Payment,
     Payout,
     ReconcileFinding,
@@ -203,6 +204,30 @@ class BalanceEntryAdmin(Window, admin.ModelAdmin[BalanceEntry]):
     list_display = ["stripe_id", "kind", "currency", "amount_minor", "fee_minor", "net_minor", "occurred_at"]
     list_filter = ["kind", "currency"]
     search_fields = ["=stripe_id", "=payout__stripe_id"]
+
+
+@admin.register(Dispute)
+class DisputeAdmin(Window, admin.ModelAdmin[Dispute]):
+    """What readers' banks ask back; those that wait for our answer first, by when it is due."""
+
+    list_display = ["stripe_id", "state", "answer_due_at", "amount", "reason", "opened_at", "payment"]
+    list_filter = ["state", "currency"]
+    search_fields = ["=stripe_id"]
+    ordering = [F("answer_due_at").asc(nulls_last=True), "-opened_at"]
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: Dispute) -> str:
+        return str(Money(row.amount_minor, row.currency))
+
+
+@admin.register(DoubleCharge)
+class DoubleChargeAdmin(Window, admin.ModelAdmin[DoubleCharge]):
+    """Second charges soon after a first, and what their readers say."""
+
+    list_display = ["noticed_at", "state", "match", "second", "first", "decided_at", "problem"]
+    list_filter = ["state", "match"]
+    list_select_related = ["first", "second"]
+    date_hierarchy = "noticed_at"
 
 
 class AddsUp(admin.SimpleListFilter):

@@ -7,9 +7,10 @@ class DonationsConfig(AppConfig):
     name = "donations"
 
     def ready(self) -> None:
-        from donations import dunning, letters
+        from donations import dunning, kinds, letters
         from members import farewells
         from members.models import Membership
 
         letters.register(dunning_is_wanted=dunning.is_wanted, lapse_is_wanted=dunning.lapse_is_wanted)
+        kinds.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)

@@ -105,6 +105,7 @@ class Charge:
     currency: str
     created_at: datetime
     balance_transaction: str
+    card: str  # fingerprint of the card or account; empty where there is none
     livemode: bool
 
 
@@ -287,8 +288,17 @@ def charge(data: Json) -> Charge:
         currency=_need(data, "currency", str).upper(),
         created_at=_moment(_need(data, "created", int)),
         balance_transaction=_id(data.get("balance_transaction")),
+        card=_fingerprint(data.get("payment_method_details")),
         livemode=_need(data, "livemode", bool),
     )
+
+
+def _fingerprint(details: Any) -> str:
+    """What Stripe calls the same card or account by, whoever uses it."""
+    if not isinstance(details, Mapping):
+        return ""
+    method = details.get(_text(details, "type"))
+    return _text(method, "fingerprint") if isinstance(method, Mapping) else ""
 
 
 _REFUND_STATES = {

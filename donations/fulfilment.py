@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Min
 
-from donations import dunning, letters, membership
+from donations import dunning, ledger, letters, membership
 from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
@@ -45,6 +45,7 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
+        ledger.note_trace(payment, now=now)
     held = membership.follow(contribution, member, owed, now=now)
     if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
         _owe_welcome(contribution, member, held, owed[0], now=now)

@@ -27,6 +27,7 @@ from donations.intervals import Interval
 from donations.money import Money
 
 if TYPE_CHECKING:
+    from stripe.params import RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
 
 _log = structlog.get_logger(__name__)
@@ -239,6 +240,28 @@ def end_now(subscription_id: str) -> None:
             _client().v1.invoices.void_invoice(
                 str(invoice.id), options={"idempotency_key": f"void:{invoice.id}"}
             )
+
+
+def give_back(*, payment_intent: str, charge: str, key: str) -> None:
+    """
+    Return all of a payment that was made twice by accident; asking again with the same key does it once.
+
+    That it was returned before is no error. Raises PaymentsRefused, such as for a disputed payment, and
+    PaymentsUnavailable, also while no id of Stripe's is known yet.
+    """
+    if not (payment_intent or charge):
+        raise PaymentsUnavailable("The payment's id at Stripe is not here yet.")
+    wish: RefundCreateParams = {"reason": "duplicate"}
+    if payment_intent:
+        wish["payment_intent"] = payment_intent
+    else:
+        wish["charge"] = charge
+    with _errors_as_ours("refund"):
+        try:
+            _client().v1.refunds.create(wish, {"idempotency_key": key})
+        except stripe.InvalidRequestError as error:
+            if error.code != "charge_already_refunded":
+                raise
 
 
 def pay_open_invoices(subscription_id: str, *, because: str) -> int:

@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from donations import declines, dunning, facts, fulfilment, gateway, ledger
+from donations import declines, dunning, facts, fulfilment, gateway, ledger, returns
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
 Work = Callable[[datetime], Collection[str]]
@@ -261,7 +261,10 @@ def _refund(event: dict[str, Any]) -> Work:
     refund = facts.refund(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_refund(refund, now=now), now, refund.id)
+        contribution = ledger.note_refund(refund, now=now)
+        known = _done(contribution, now, refund.id)
+        returns.tell(contribution, now=now)
+        return known
 
     return work
 
@@ -277,6 +280,7 @@ def _charge_refunded(event: dict[str, Any]) -> Work:
             contribution = ledger.note_refund(refund, now=now)
         if contribution is not None:
             fulfilment.follow_through(contribution, now=now)
+            returns.tell(contribution, now=now)
         return [refund.id for refund in refunds]
 
     return work
@@ -286,7 +290,10 @@ def _dispute(event: dict[str, Any]) -> Work:
     dispute = facts.dispute(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_dispute(dispute, at=_at(event), now=now), now, dispute.id)
+        contribution = ledger.note_dispute(dispute, at=_at(event), now=now)
+        known = _done(contribution, now, dispute.id)
+        returns.tell(contribution, now=now)
+        return known
 
     return work
 

@@ -11,11 +11,13 @@ from django.core import signing
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from donations.models import Contribution, Subscription
+    from donations.models import Contribution, DoubleCharge, Subscription
 
 _CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
 _STOP = "donations.links.stop"
+_DOUBLE = "donations.links.double"
 CARD_LINK_LIFE = timedelta(days=30)
+DOUBLE_LINK_LIFE = timedelta(days=14)
 STOP_LINK_LIFE = timedelta(days=400)  # a mail about an annual payment is looked up a year later
 
 
@@ -48,6 +50,21 @@ def read_stop_token(token: str) -> int:
     """The subscription's primary key. Raises BadLink."""
     try:
         found = signing.loads(token, salt=_STOP, max_age=STOP_LINK_LIFE)
+    except signing.BadSignature as error:
+        raise BadLink from error
+    return int(found)
+
+
+def double_page(notice: DoubleCharge) -> str:
+    """A link with which whoever holds it can undo one second charge, and nothing else; valid for 14 days."""
+    token = signing.dumps(notice.pk, salt=_DOUBLE)
+    return settings.PUBLIC_BASE_URL + reverse("support:double", kwargs={"token": token})
+
+
+def read_double_token(token: str) -> int:
+    """The notice's primary key. Raises BadLink."""
+    try:
+        found = signing.loads(token, salt=_DOUBLE, max_age=DOUBLE_LINK_LIFE)
     except signing.BadSignature as error:
         raise BadLink from error
     return int(found)

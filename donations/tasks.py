@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import dunning, inbox, payouts, reconciliation, services
+from donations import doubles, dunning, inbox, payouts, reconciliation, returns, services
 from members import clock, doorbell
 
 
@@ -12,8 +12,19 @@ from members import clock, doorbell
 def process_inbox(**_later: object) -> None:
     """Act on the events that wait; then let mail and fees follow at once rather than at the next sweep."""
     if inbox.process_waiting(now=clock.now()):
+        doorbell.ring("donations.tasks.watch_money")
         doorbell.ring("members.tasks.send_owed_mail")
         doorbell.ring("donations.tasks.settle_payments")
+
+
+@shared_task
+def watch_money(**_later: object) -> None:
+    """Notice gifts that were given twice, carry on with undoing them, and end plans that a bank disputed."""
+    now = clock.now()
+    doubles.finish_undoing(now=now)
+    returns.end_disputed_plans(now=now)
+    if doubles.notice_due(now=now):
+        doorbell.ring("members.tasks.send_owed_mail")
 
 
 @shared_task
@@ -60,3 +71,4 @@ def purge_payloads(**_later: object) -> None:
     now = clock.now()
     inbox.purge_payloads(now=now)
     services.forget_unpaid(now=now)
+    doubles.forget_traces(now=now)

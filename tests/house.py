@@ -9,7 +9,7 @@ from typing import Any
 
 from django.test import Client
 
-from donations import dunning, inbox, payouts, queries, services
+from donations import doubles, dunning, inbox, payouts, queries, returns, services
 from donations.models import StripeEvent
 from members import clock, outbox
 from sandbox.server import Sandbox
@@ -86,6 +86,9 @@ class House:
         payouts.list_lines(now=now)
         services.settle(now=now)
         dunning.write_due(now=now)
+        doubles.finish_undoing(now=now)
+        returns.end_disputed_plans(now=now)
+        doubles.notice_due(now=now)
         outbox.deliver_due(now=now)
 
     def catch_up(self, *, seed: int | None = None, duplicates: bool = False) -> None:

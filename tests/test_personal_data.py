@@ -41,6 +41,7 @@ HARMLESS = {
     "donations.Contribution.stripe_session_id": "an id of Stripe, which says nothing without their key",
     "donations.Contribution.stripe_customer_id": "an id of Stripe, which says nothing without their key",
     "donations.Subscription.stripe_customer_id": "an id of Stripe, which says nothing without their key",
+    "donations.ChargeTrace.card_hash": "a keyed hash; declared in the docstring",
     "reminders.Reminder.locale": "a language; declared in the docstring",
     "reminders.Reminder.country": "where it is morning; declared in the docstring",
     "reminders.Reminder.mails_promised": "a number",

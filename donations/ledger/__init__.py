@@ -30,6 +30,7 @@ from donations.ledger.recurring import (
     note_invoice_payment,
     note_invoice_upcoming,
 )
+from donations.ledger.traces import note_trace
 
 __all__ = [
     "Mismatch",
@@ -54,4 +55,5 @@ __all__ = [
     "note_payout",
     "note_payout_lines",
     "note_refund",
+    "note_trace",
 ]

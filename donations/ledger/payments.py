@@ -9,6 +9,7 @@ from uuid import UUID
 from donations import facts
 from donations.ledger.balance import note_balance_id
 from donations.ledger.common import NotOurs, Unmatched, change, lock_contribution, locked, must_match
+from donations.ledger.traces import note_trace
 from donations.models import Contribution, Payment
 from donations.money import Money
 
@@ -61,6 +62,8 @@ def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
         if payment.stripe_charge_id != charge.id:
             payment.stripe_charge_id = charge.id
             payment.save(update_fields=["stripe_charge_id"])
+        if charge.card:
+            note_trace(payment, card=charge.card, now=at)
         if charge.balance_transaction:
             note_balance_id(charge.balance_transaction, at=at, payment=payment)
     return contribution

@@ -4,6 +4,7 @@ from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
@@ -14,8 +15,10 @@ __all__ = [
     "BalanceEntry",
     "Campaign",
     "CardWatch",
+    "ChargeTrace",
     "Contribution",
     "Dispute",
+    "DoubleCharge",
     "Dunning",
     "Notice",
     "Payment",

@@ -21,8 +21,8 @@ from django.conf import settings as django_settings
 from django.db import connection, connections
 from django.test import Client
 
-from donations import inbox, services
-from donations.models import BalanceEntry, Contribution, Payment, StripeEvent
+from donations import doubles, inbox, services
+from donations.models import BalanceEntry, ChargeTrace, Contribution, DoubleCharge, Payment, StripeEvent
 from members import clock, outbox
 from members.models import Member, Membership, MembershipStep, Message
 from tests.house import A_GIFT, CONTRIBUTIONS, House, session_of
@@ -316,3 +316,18 @@ def test_workers_that_are_killed_in_the_middle_lose_and_double_nothing(house):
 
 def waiting() -> bool:
     return StripeEvent.objects.filter(state="RECEIVED").exists()
+
+
+def test_twenty_workers_ask_once_about_a_gift_that_was_given_twice(house: House) -> None:
+    for _ in range(2):
+        house.stripe.pay(session_of(house.begin(amount=2500)))
+    house.deliver(house.stripe.take_webhooks())
+    inbox.process_waiting(now=clock.now())
+    assert ChargeTrace.objects.filter(looked_at=None).count() == 2
+    now = clock.now()
+
+    noticed = at_once(20, lambda _: doubles.notice_due(now=now))
+
+    assert sum(noticed) == 1
+    assert DoubleCharge.objects.count() == 1
+    assert Message.objects.filter(kind=doubles.SECOND_CHARGE).count() == 1
