@@ -64,7 +64,7 @@ CALLS: tuple[Call, ...] = (
     _post("sessions/<id>/recover", Controls.recover),
     _post("payments/<id>/settle", Controls.settle),
     _post("payments/<id>/fail", lambda controls, id: controls.settle(id, paid=False)),
-    _post("invoices/<id>/pay", Controls.pay_invoice, {"card": TEXT, "three_d_secure": TEXT}, "card"),
+    _post("invoices/<id>/pay", Controls.pay_invoice, {"card": TEXT, "three_d_secure": TEXT} | EXPIRY, "card"),
     _post("subscriptions/<id>/card", Controls.change_card, {"card": TEXT} | EXPIRY, "card"),
     _post("cards/<id>/decline", Controls.decline, {"code": TEXT}),
     _post("cards/<id>/accept", lambda controls, id: controls.decline(id, None)),

@@ -5,6 +5,7 @@ A fault waits for a call such as ``POST /v1/checkout/sessions`` (``*`` matches a
 path) and then happens a number of times, or to a share of all such calls:
 
 * ``server_error``: 500, and nothing was done;
+* ``kept_error``: the same, and as Stripe may, it answers the same key so for a day;
 * ``unavailable``: 503 with an HTML body, as from a proxy, and nothing was done;
 * ``rate_limit``: 429, and nothing was done; with ``retry_after`` the header says in how many seconds to come again;
 * ``lock_timeout``: 429 with ``Stripe-Should-Retry: true``, because another call holds the object; nothing was done;
@@ -25,7 +26,7 @@ from typing import Any
 from sandbox.errors import StripeError, invalid
 
 KINDS = (
-    "server_error", "unavailable", "rate_limit", "lock_timeout", "hang_up", "lost_answer", "reset_before",
+    "server_error", "kept_error", "unavailable", "rate_limit", "lock_timeout", "hang_up", "lost_answer", "reset_before",
     "reset_after", "timeout_before", "timeout_after", "slow",
 )  # fmt: skip
 BEFORE = frozenset({"hang_up", "reset_before", "timeout_before"})

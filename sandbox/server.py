@@ -124,23 +124,26 @@ class Sandbox(control.Controls):
             if fault and kind in ("server_error", "rate_limit", "lock_timeout"):
                 headers |= faults.headers(fault)
                 raise faults.trouble(fault)
-            status, body, replayed = self._answer_once(request, request_id, key)
+            broken = faults.trouble(fault) if fault and kind == "kept_error" else None
+            status, body, replayed = self._answer_once(request, request_id, key, broken)
             if replayed:
                 headers["Idempotent-Replayed"] = "true"
         except StripeError as error:
             status, body = error.status, json.dumps(error.body(request_id))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            broken = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
-            status, body = broken.status, json.dumps(broken.body(request_id))
+            own = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
+            status, body = own.status, json.dumps(own.body(request_id))
         if fault and kind in faults.AFTER:
             _break_off(fault)
         if fault and kind == "slow":
             time.sleep(fault.seconds)
         return Response(body, status=status, headers=headers, content_type="application/json")
 
-    def _answer_once(self, request: Request, request_id: str, key: str | None) -> tuple[int, str, bool]:
-        """Status, body, and whether they are a replay."""
+    def _answer_once(
+        self, request: Request, request_id: str, key: str | None, broken: StripeError | None
+    ) -> tuple[int, str, bool]:
+        """Status, body, and whether they are a replay. A call that is ``broken`` does nothing but say so."""
         _authorise(request)
         route, ids = _match(request)
         sent = params.decode(request.query_string.decode())
@@ -148,6 +151,8 @@ class Sandbox(control.Controls):
             sent |= params.decode(request.get_data().decode("utf-8", "replace"))
 
         def run() -> tuple[int, str]:
+            if broken:
+                return broken.status, json.dumps(broken.body(request_id))
             return self._run(route, ids, sent, request_id, key)
 
         if key is None:

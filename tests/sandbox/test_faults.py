@@ -5,6 +5,7 @@ Everything that can go wrong between a program and Stripe happens when it is ask
 from __future__ import annotations
 
 import time
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -83,6 +84,17 @@ def test_a_connection_breaks_before_or_after_the_effect(
     again = create(running)
     assert again.headers.get("Idempotent-Replayed") == ("true" if done else None)
     assert len(sandbox.account.all("customer")) == 1
+
+
+def test_an_error_may_be_kept_under_its_key_for_a_day(running: Running, sandbox: Checked) -> None:
+    sandbox.fault(CALL, "kept_error")
+    assert create(running).status_code == 500
+    again = create(running)
+    assert (again.status_code, again.headers["Idempotent-Replayed"]) == (500, "true")
+    assert sandbox.account.all("customer") == []
+    assert create(running, key="gift-8").status_code == 200
+    sandbox.advance(timedelta(days=1))
+    assert create(running).status_code == 200
 
 
 def test_a_slow_answer_comes_in_the_end(running: Running, sandbox: Checked) -> None:
