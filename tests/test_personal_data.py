@@ -102,6 +102,7 @@ def test_the_register_knows_every_sealed_column():
     assert {label(field) for field in columns(EncryptedField)} == {
         "members.Member.email",
         "members.Member.name",
+        "members.Merge.why",
         "members.Message.recipient",
         "members.Message.context",
         "donations.Contribution.email",

@@ -9,7 +9,7 @@ from members.models.membership import (
     TierThreshold,
 )
 from members.models.message import Message
-from members.models.person import Consent, Member
+from members.models.person import Consent, Member, Merge
 
 __all__ = [
     "AppendOnly",
@@ -18,6 +18,7 @@ __all__ = [
     "Membership",
     "MembershipState",
     "MembershipStep",
+    "Merge",
     "Message",
     "Tier",
     "TierThreshold",
