@@ -1,5 +1,6 @@
 """The tables of the people; each file has one subject."""
 
+from members.models.bounce import Bounce
 from members.models.membership import (
     AppendOnly,
     Membership,
@@ -13,6 +14,7 @@ from members.models.person import Consent, Member, Merge
 
 __all__ = [
     "AppendOnly",
+    "Bounce",
     "Consent",
     "Member",
     "Membership",
