@@ -18,7 +18,7 @@ from donations.models import Campaign
 from members import addresses, clock, crypto, emails
 from members.windows import Window
 from reminders import letters, services
-from reminders.models import Reminder, ReminderSend, Switch, Unsubscription
+from reminders.models import Reminder, ReminderSend, Switch, TurnedAway, Unsubscription
 
 
 class SendsOfReminder(Window, admin.TabularInline[ReminderSend, Reminder]):
@@ -105,6 +105,15 @@ class UnsubscriptionAdmin(Window, admin.ModelAdmin[Unsubscription]):
 
     list_display = ("pk", "since")
     fields = ("since",)
+
+
+@admin.register(TurnedAway)
+class TurnedAwayAdmin(Window, admin.ModelAdmin[TurnedAway]):
+    """How many wishes were not taken on a day, because too many came at once; of whom, nobody can see."""
+
+    list_display = ("day", "limit", "count")
+    list_filter = ("limit",)
+    date_hierarchy = "day"
 
 
 @admin.register(Switch)

@@ -284,6 +284,36 @@ class Unsubscription(models.Model):
         return f"Unsubscription {self.pk}"
 
 
+class TurnedAway(models.Model):
+    """
+    How many wishes for a reminder were not taken on a day, because too many came at once; of whom, nothing says.
+
+    Personal data: none.
+    """
+
+    class Limit(models.TextChoices):
+        NETWORK = "network", "From one network"
+        ADDRESS = "address", "For one address"
+        DOMAIN = "domain", "At one mail domain"
+
+    day = models.DateField(help_text="The UTC day.")
+    limit = models.CharField(max_length=8, choices=Limit)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day", "limit"]
+        verbose_name_plural = "turned away"
+        constraints = [
+            UniqueConstraint(fields=["day", "limit"], name="turned_away_once_per_day_and_limit"),
+            CheckConstraint(
+                condition=Q(limit__in=["network", "address", "domain"]), name="turned_away_limit_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.count} ({self.limit})"
+
+
 class Switch(models.Model):
     """
     The one row with which staff hold all reminders back, and with which the house knows how far it has counted.

@@ -105,14 +105,14 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 def post(api: Client, at_noon: None) -> Any:
     """Ask the API for a reminder."""
 
-    def post(path: str = "", body: Any = None, **changes: Any) -> Any:
+    def post(path: str = "", body: Any = None, headers: Any = None, **changes: Any) -> Any:
         sent = {**A_WISH, **changes} if body is None else body
         sent = (
             {name: value for name, value in sent.items() if value is not ...}
             if isinstance(sent, dict)
             else sent
         )
-        return api.post(f"{API}{path}", sent, content_type="application/json")
+        return api.post(f"{API}{path}", sent, content_type="application/json", headers=headers)
 
     return post
 
