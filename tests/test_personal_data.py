@@ -109,6 +109,7 @@ def test_the_register_knows_every_sealed_column():
         "donations.Contribution.email",
         "donations.Contribution.name",
         "donations.Contribution.checkout_url",
+        "donations.Contribution.recovery_url",
         "donations.StripeEvent.payload",
         "reminders.Reminder.email",
     }
