@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import F, Max, Q
+from django.db.models import Count, F, Max, Q
 
 from members import addresses, crypto
-from members.models import Member, Membership, Message, Tier, TierThreshold
+from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
 
 
 def get_member(email: str) -> Member | None:
@@ -49,7 +49,10 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
 
 def get_refused_hashes(hashes: Collection[str]) -> set[str]:
     """
-    Those look-up hashes whose address the mail server refused, and did not take a mail for since.
+    Those look-up hashes whose address is to be left alone by mail that can wait.
+
+    The mail server refused it, and did not take a mail for it since; or a provider or staff said that it bounces,
+    or that its reader called a mail spam (`bounces`).
 
     :param hashes: of addresses, as `Message.recipient_hash` holds them.
     """
@@ -58,9 +61,17 @@ def get_refused_hashes(hashes: Collection[str]) -> set[str]:
     refused = of_people.filter(state=Message.State.FAILED, failure_code="recipient_refused")
     for address, at in refused.values_list("recipient_hash").annotate(Max("owed_at")):
         ends[address] = {"refused": at}
+    told = set(Bounce.objects.filter(email_hash__in=hashes).values_list("email_hash", flat=True))
     if not ends:
-        return set()
+        return told
     taken = of_people.filter(recipient_hash__in=ends, state=Message.State.SENT)
     for address, at in taken.values_list("recipient_hash").annotate(Max("owed_at")):
         ends[address]["taken"] = at
-    return {address for address, at in ends.items() if "taken" not in at or at["taken"] < at["refused"]}
+    return told | {
+        address for address, at in ends.items() if "taken" not in at or at["taken"] < at["refused"]
+    }
+
+
+def get_bounces() -> dict[str, int]:
+    """How many addresses are left alone by kind of what was said of them (`Bounce.Kind`)."""
+    return dict(Bounce.objects.order_by().values_list("kind").annotate(Count("pk")))

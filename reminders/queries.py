@@ -11,6 +11,7 @@ from typing import Any
 from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncDate
 
+from members.queries import get_bounces
 from reminders.attribution import ASSISTED_WITHIN
 from reminders.models import Reminder, ReminderSend, TurnedAway
 
@@ -44,6 +45,7 @@ def get_stats(*, now: datetime) -> dict[str, Any]:
         "median_days": _median_days(),
         "lift": _lift(now),
         "turned_away": _turned_away(now),
+        "bounced_addresses": get_bounces(),
     }
 
 

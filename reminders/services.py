@@ -24,7 +24,7 @@ from donations.errors import InvalidWish
 from donations.intervals import Interval
 from donations.models import Campaign
 from donations.money import Money
-from members import addresses, crypto, outbox
+from members import addresses, bounces, crypto, outbox
 from members.models import Member
 from members.rows import insert_new
 from reminders import calendar, codes, letters, zones
@@ -190,7 +190,7 @@ def _must_confirm(kind: str, hashes: list[str]) -> bool:
     if kind in (Kind.OUTAGE, Kind.ABANDONED):
         # Asked for on the payment's own way, for one mail; an address that wants none is left alone at send time.
         return False
-    if Unsubscription.objects.filter(email_hash__in=hashes).exists():
+    if Unsubscription.objects.filter(email_hash__in=hashes).exists() or bounces.is_noted(hashes):
         return True
     wanted = (
         settings.REMINDER_CONFIRM_RECURRING if kind == Kind.RECURRING else settings.REMINDER_CONFIRM_ONE_OFF
@@ -203,7 +203,7 @@ def _must_confirm(kind: str, hashes: list[str]) -> bool:
 
 def _owe_confirmation(reminder: Reminder, hashes: list[str], *, now: datetime) -> None:
     """One mail that asks for a yes; not again for a day, whoever types that address however often."""
-    is_out = Unsubscription.objects.filter(email_hash__in=hashes).exists()
+    is_out = Unsubscription.objects.filter(email_hash__in=hashes).exists() or bounces.is_noted(hashes)
     pause = ONE_CONFIRM_MAIL_AFTER_UNSUBSCRIBING_IN if is_out else ONE_CONFIRM_MAIL_IN
     if Reminder.objects.filter(email_hash__in=hashes, confirm_sent_at__gt=now - pause).exists():
         return
@@ -245,6 +245,8 @@ def confirm(*, code: str, now: datetime) -> Reminder | None:
             _plan_send(each, plan, due_at=calendar.due_at(plan.day, _zone(each)))
         if held:
             Unsubscription.objects.filter(email_hash=reminder.email_hash).delete()
+            # The code came by mail: so the address takes mail, and its reader wants some.
+            bounces.lift([reminder.email_hash, *crypto.lookup_hashes(addresses.identity(held[0].email))])
     reminder.refresh_from_db()
     return reminder if reminder.state == State.SCHEDULED else None
 
