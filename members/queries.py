@@ -7,7 +7,7 @@ from datetime import datetime
 
 from django.db.models import Count, F, Max, Q
 
-from members import addresses, crypto
+from members import addresses, crypto, people
 from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
 
 
@@ -37,10 +37,12 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
     """
     The membership that counts at that moment, with its tier; the highest tier if there are several.
 
-    A late payment does not end it: Stripe tries for some weeks, and ends the contribution if none comes.
+    One under another address of the same person counts as well (`people`). A late payment does not end it: Stripe
+    tries for some weeks, and ends the contribution if none comes.
     """
     return (
-        Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), member=member, started_at__lte=now)
+        Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), started_at__lte=now)
+        .filter(member__in=people.members_of(member.pk))
         .select_related("tier")
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()

@@ -67,6 +67,9 @@ def get_or_join(*, email: str, name: str = "", locale: str = "en", now: datetime
     """
     The member with this address, made if there is none.
 
+    Also where this address was merged into another member: it stands for that person (`Member.person`), and what
+    comes under it is its own again should the merge be undone.
+
     What somebody told first counts: the spelling of the address, the language and the name come from the
     earliest call by `now` (the name, from the earliest one that gave a name). A later gift under the same
     address changes none of them, since anybody can type anybody's address; a call that comes late does.
@@ -217,17 +220,18 @@ def _end_if_due(membership: Membership, member: Member, now: datetime) -> bool:
         [_step(membership, "ENDED", reference, at=membership.ends_at, now=now, why="Its end has come.")]
     )
     if now - membership.ends_at <= _NEWS_FOR and queries.get_current_membership(member, now) is None:
+        person = member.person
         outbox.owe(
             kind="membership_ended",
             member=member,
-            recipient=member.email,
+            recipient=person.email,
             dedup_key=f"membership_ended:{membership.source_kind}:{reference}",
             context={
                 "tier_name": membership.tier.name if membership.tier else "",
-                "ended_on": _day_text(membership.ends_at, member.locale),
+                "ended_on": _day_text(membership.ends_at, person.locale),
                 "come_back_url": f"{settings.PUBLIC_BASE_URL}/",
             },
-            locale=member.locale,
+            locale=person.locale,
             now=now,
         )
     return True

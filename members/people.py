@@ -1,0 +1,92 @@
+"""
+Who is the same person as whom: questions about the members that staff merged; nothing here writes.
+
+Rows stay with the member under whose address they came to be. Whoever asks "has this person …?" therefore asks for
+all of the person's members, in the statement that was needed anyway (`members_of`), or for many people with one
+statement in front (`get_people`). See docs/decisions/0019.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass, field
+
+from django.db.models import Q, QuerySet, Subquery
+from django.db.models.functions import Coalesce
+
+from members.models import Member
+
+
+@dataclass(slots=True)
+class People:
+    """
+    Who stands behind some addresses.
+
+    :param hashes: look-up hashes of all addresses of these people: those asked for, and those merged with them.
+    :param members: the people's members by primary key, and which person each is.
+    """
+
+    hashes: set[str]
+    members: dict[int, str] = field(default_factory=dict)
+    _of: dict[str, str] = field(default_factory=dict)
+    _kept: set[int] = field(default_factory=set)
+
+    def person(self, email_hash: str) -> str:
+        """What all addresses of one person have in common: the hash of the address that we write to."""
+        return self._of.get(email_hash, email_hash)
+
+    @property
+    def with_several_addresses(self) -> list[int]:
+        """The members that stand for those who have more than one address, in order."""
+        return sorted(self._kept)
+
+
+def get_people(hashes: Collection[str]) -> People:
+    """
+    Who stands behind these addresses, whether or not they are members', in one statement.
+
+    :param hashes: of addresses, as `Member.email_hash` holds them.
+    """
+    people = People(set(hashes))
+    asked = Member.objects.filter(email_hash__in=people.hashes).order_by()
+    # A member that others were merged into was not merged itself, so that of the last two joins one finds nothing.
+    rows = asked.values_list(
+        "pk", "email_hash", "merged_into", "merged_into__email_hash", "aliases", "aliases__email_hash",
+        "merged_into__aliases", "merged_into__aliases__email_hash",
+    )  # fmt: skip
+    for pk, email_hash, kept, kept_hash, alias, alias_hash, other, other_hash in rows:
+        person = kept_hash or email_hash
+        for member, address in (
+            (pk, email_hash),
+            (kept, kept_hash),
+            (alias, alias_hash),
+            (other, other_hash),
+        ):
+            if member is not None:
+                people.members[member] = people._of[address] = person
+        if kept or alias:
+            people._kept.add(kept or pk)
+    people.members = {member: people._of[person] for member, person in people.members.items()}
+    people.hashes.update(people._of)
+    return people
+
+
+def hold(people: People) -> None:
+    """
+    Keep these people as they are until the transaction ends, and make others wait who hold one of them.
+
+    Only those with several addresses are held: of an address alone, a UNIQUE constraint tells who came second.
+    """
+    if kept := people.with_several_addresses:
+        rows = Member.objects.select_for_update(no_key=True).filter(pk__in=kept).order_by("pk")
+        list(rows.values_list("pk", flat=True))
+
+
+def members_of(member_id: int) -> QuerySet[Member]:
+    """
+    All members that are one person with this one, itself among them; to put into another query: `member__in=…`.
+
+    It asks the database who that is, so a member that was loaded before a merge gives the right answer.
+    """
+    kept = Subquery(Member.objects.filter(pk=member_id).values(kept=Coalesce("merged_into", "pk")))
+    return Member.objects.filter(Q(pk=kept) | Q(merged_into=kept))
