@@ -94,8 +94,8 @@ class UnsubscriptionAdmin(Window, admin.ModelAdmin[Unsubscription]):
 class TurnedAwayAdmin(Window, admin.ModelAdmin[TurnedAway]):
     """How many wishes were not taken on a day, because too many came at once; of whom, nobody can see."""
 
-    list_display = ("day", "limit", "count")
-    list_filter = ("limit",)
+    list_display = ("day", "scope", "count")
+    list_filter = ("scope",)
     date_hierarchy = "day"
 
 

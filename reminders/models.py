@@ -291,27 +291,27 @@ class TurnedAway(models.Model):
     Personal data: none.
     """
 
-    class Limit(models.TextChoices):
+    class Scope(models.TextChoices):
         NETWORK = "network", "From one network"
         ADDRESS = "address", "For one address"
         DOMAIN = "domain", "At one mail domain"
 
     day = models.DateField(help_text="The UTC day.")
-    limit = models.CharField(max_length=8, choices=Limit)
+    scope = models.CharField(max_length=8, choices=Scope)
     count = models.PositiveBigIntegerField(default=0)
 
     class Meta:
-        ordering = ["-day", "limit"]
+        ordering = ["-day", "scope"]
         verbose_name_plural = "turned away"
         constraints = [
-            UniqueConstraint(fields=["day", "limit"], name="turned_away_once_per_day_and_limit"),
+            UniqueConstraint(fields=["day", "scope"], name="turned_away_once_per_day_and_scope"),
             CheckConstraint(
-                condition=Q(limit__in=["network", "address", "domain"]), name="turned_away_limit_known"
+                condition=Q(scope__in=["network", "address", "domain"]), name="turned_away_scope_known"
             ),
         ]
 
     def __str__(self) -> str:
-        return f"{self.day}: {self.count} ({self.limit})"
+        return f"{self.day}: {self.count} ({self.scope})"
 
 
 class Switch(models.Model):

@@ -60,11 +60,11 @@ def _forecast(now: datetime) -> dict[str, int]:
 
 
 def _turned_away(now: datetime) -> dict[str, Any]:
-    """Wishes that were not taken since too many came at once: of the last days, by day and limit, and in all."""
+    """Wishes that were not taken since too many came at once: of the last days, by day and scope, and in all."""
     by_day: dict[str, dict[str, int]] = defaultdict(dict)
-    rows = TurnedAway.objects.filter(day__gt=(now - TURNED_AWAY).date()).order_by("day", "limit")
-    for day, limit, count in rows.values_list("day", "limit", "count"):
-        by_day[day.isoformat()][limit] = count
+    rows = TurnedAway.objects.filter(day__gt=(now - TURNED_AWAY).date()).order_by("day", "scope")
+    for day, scope, count in rows.values_list("day", "scope", "count"):
+        by_day[day.isoformat()][scope] = count
     total = TurnedAway.objects.aggregate(total=Sum("count"))["total"] or 0
     return {"by_day": dict(by_day), "total": total}
 

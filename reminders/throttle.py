@@ -26,7 +26,7 @@ from reminders.models import TurnedAway
 log = structlog.get_logger(__name__)
 
 WINDOW = timedelta(hours=1)
-Limit = TurnedAway.Limit
+Scope = TurnedAway.Scope
 
 
 def allows(request: HttpRequest, *, email: str, now: datetime) -> bool:
@@ -38,25 +38,25 @@ def allows(request: HttpRequest, *, email: str, now: datetime) -> bool:
     """
     identity = addresses.identity(email)
     counts = (
-        (Limit.NETWORK, velocity.network_key(request, now), settings.REMINDERS_PER_NETWORK),
-        (Limit.ADDRESS, _key("address", identity, now), settings.REMINDERS_PER_ADDRESS),
-        (Limit.DOMAIN, _key("domain", identity.rpartition("@")[2], now), settings.REMINDERS_PER_DOMAIN),
+        (Scope.NETWORK, velocity.network_key(request, now), settings.REMINDERS_PER_NETWORK),
+        (Scope.ADDRESS, _key("address", identity, now), settings.REMINDERS_PER_ADDRESS),
+        (Scope.DOMAIN, _key("domain", identity.rpartition("@")[2], now), settings.REMINDERS_PER_DOMAIN),
     )
-    for limit, key, most in counts:
-        if velocity.note(f"reminders-{limit.value}", key, limit=most, per=WINDOW, now=now):
-            log.warning("reminder not taken", too_many_from_one=limit.value)
-            _count(limit, now)
+    for scope, key, limit in counts:
+        if velocity.note(f"reminders-{scope.value}", key, limit=limit, per=WINDOW, now=now):
+            log.warning("reminder not taken", too_many_from_one=scope.value)
+            _count(scope, now)
             return False
     return True
 
 
-def _count(limit: TurnedAway.Limit, now: datetime) -> None:
+def _count(scope: TurnedAway.Scope, now: datetime) -> None:
     """One more for the day; a flood that the database cannot keep up with goes uncounted rather than unanswered."""
-    today = TurnedAway.objects.filter(day=now.astimezone(UTC).date(), limit=limit)
+    today = TurnedAway.objects.filter(day=now.astimezone(UTC).date(), scope=scope)
     try:
         with transaction.atomic():
             if not today.update(count=F("count") + 1):
-                insert_new([TurnedAway(day=now.astimezone(UTC).date(), limit=limit, count=0)])
+                insert_new([TurnedAway(day=now.astimezone(UTC).date(), scope=scope, count=0)])
                 today.update(count=F("count") + 1)
     except DatabaseError as error:
         log.warning("reminder turned away and not counted", error=type(error).__name__)

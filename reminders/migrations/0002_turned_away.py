@@ -4,24 +4,46 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('reminders', '0001_initial'),
+        ("reminders", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='TurnedAway',
+            name="TurnedAway",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField(help_text='The UTC day.')),
-                ('limit', models.CharField(choices=[('network', 'From one network'), ('address', 'For one address'), ('domain', 'At one mail domain')], max_length=8)),
-                ('count', models.PositiveBigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True, primary_key=True, serialize=False, verbose_name="ID"
+                    ),
+                ),
+                ("day", models.DateField(help_text="The UTC day.")),
+                (
+                    "limit",
+                    models.CharField(
+                        choices=[
+                            ("network", "From one network"),
+                            ("address", "For one address"),
+                            ("domain", "At one mail domain"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("count", models.PositiveBigIntegerField(default=0)),
             ],
             options={
-                'verbose_name_plural': 'turned away',
-                'ordering': ['-day', 'limit'],
-                'constraints': [models.UniqueConstraint(fields=('day', 'limit'), name='turned_away_once_per_day_and_limit'), models.CheckConstraint(condition=models.Q(('limit__in', ['network', 'address', 'domain'])), name='turned_away_limit_known')],
+                "verbose_name_plural": "turned away",
+                "ordering": ["-day", "limit"],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("day", "limit"), name="turned_away_once_per_day_and_scope"
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("scope__in", ["network", "address", "domain"])),
+                        name="turned_away_scope_known",
+                    ),
+                ],
             },
         ),
     ]
