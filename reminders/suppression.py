@@ -1,7 +1,8 @@
 """
 Why a reminder is not sent, asked at the moment of sending, for a whole batch at once.
 
-Each question is one query about many people; the first reason that fits counts and is kept with the send.
+Each question is one query about many people; the first reason that fits counts and is kept with the send. A person
+may have several addresses: what they gave, what they had and what they want none of counts for all of them.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from datetime import UTC, date, datetime, timedelta
 from django.db.models import Max
 
 from donations import givers
-from members.models import Member
+from members.models import Bounce
+from members.people import People, get_people, hold
 from members.queries import get_refused_hashes
 from reminders.models import Reminder, ReminderSend, Unsubscription
 
@@ -50,24 +52,27 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
     """
     if not askers:
         return {}
-    hashes = list({asker.email_hash for asker in askers})
-    gave = _last_gifts(hashes, now)
-    unsubscribed = dict(
-        Unsubscription.objects.filter(email_hash__in=hashes).values_list("email_hash", "since")
-    )
-    refused = get_refused_hashes(hashes)
+    people = get_people({asker.email_hash for asker in askers})
+    hold(
+        people
+    )  # a dispatcher that has a reminder under another address of one of them waits, and sees our mails
+    gave = _last_gifts(people, now)
+    unsubscribed = _unsubscribed(askers, people)
+    refused = get_refused_hashes({asker.email_hash for asker in askers})
+    complained = _complained(people)
     since = _since(askers)
     converted = _converted([asker.reminder for asker in askers], since)
     answered = _answered([asker.reminder for asker in askers if asker.step == ReminderSend.Step.SECOND])
-    mails = _mails_this_year(hashes, now)
-    one_offs = _one_offs_to_come([a for a in askers if a.kind == Reminder.Kind.RECURRING], askers)
+    mails = _mails_this_year(people, now)
+    one_offs = _one_offs_to_come([a for a in askers if a.kind == Reminder.Kind.RECURRING], askers, people)
     today = now.astimezone(UTC).date()
     found: dict[int, str] = {}
     taken: set[str] = set()
     # Of two mails for one person, a single reminder goes before one that repeats, and what was due earlier first.
     for asker in sorted(askers, key=lambda a: (a.kind == Reminder.Kind.RECURRING, a.due_at, a.send)):
-        reader = gave.get(asker.email_hash, _NOTHING)
-        days = mails.get(asker.email_hash, ())
+        person = people.person(asker.email_hash)
+        reader = gave.get(person, _NOTHING)
+        days = mails.get(person, ())
         reason = None
         if asker.reminder in converted or (
             reader.last_at is not None and reader.last_at >= since[asker.reminder]
@@ -75,9 +80,9 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
             reason = Reason.GIVEN
         elif reader.has_recurring:
             reason = Reason.RECURRING
-        elif asker.email_hash in unsubscribed:
+        elif asker.reminder in unsubscribed:
             reason = Reason.UNSUBSCRIBED
-        elif asker.email_hash in refused:
+        elif asker.email_hash in refused or person in complained:
             reason = Reason.BOUNCED
         elif reader.has_disputed:
             reason = Reason.DISPUTED
@@ -85,16 +90,12 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
             reason = Reason.CAMPAIGN_OVER
         elif asker.reminder in answered:
             reason = Reason.ANSWERED
-        elif (asker.email_hash, asker.period) in one_offs and asker.kind == Reminder.Kind.RECURRING:
+        elif (person, asker.period) in one_offs and asker.kind == Reminder.Kind.RECURRING:
             reason = Reason.ONE_OFF_INSTEAD
-        elif (
-            asker.email_hash in taken
-            or any(today - day < ONE_MAIL_IN for day in days)
-            or len(days) >= MAILS_A_YEAR
-        ):
+        elif person in taken or any(today - day < ONE_MAIL_IN for day in days) or len(days) >= MAILS_A_YEAR:
             reason = Reason.CAP
         if reason is None:
-            taken.add(asker.email_hash)
+            taken.add(person)
         else:
             found[asker.send] = reason.value
     return found
@@ -112,17 +113,54 @@ class _Reader:
 _NOTHING = _Reader()
 
 
-def _last_gifts(hashes: Sequence[str], now: datetime) -> dict[str, _Reader]:
-    members = dict(Member.objects.filter(email_hash__in=hashes).values_list("pk", "email_hash"))
-    if not members:
+def _last_gifts(people: People, now: datetime) -> dict[str, _Reader]:
+    if not people.members:
         return {}
-    given = givers.get_last_given_at(members)
-    recurring = givers.get_members_with_recurring(members)
-    disputed = givers.get_members_with_dispute_since(members, now - DISPUTED_LATELY)
-    return {
-        email_hash: _Reader(given.get(pk), pk in recurring, pk in disputed)
-        for pk, email_hash in members.items()
+    given = givers.get_last_given_at(people.members)
+    recurring = givers.get_members_with_recurring(people.members)
+    disputed = givers.get_members_with_dispute_since(people.members, now - DISPUTED_LATELY)
+    found: dict[str, _Reader] = defaultdict(_Reader)
+    for member, person in people.members.items():
+        reader = found[person]
+        if member in given:
+            reader.last_at = max(given[member], reader.last_at or given[member])
+        reader.has_recurring |= member in recurring
+        reader.has_disputed |= member in disputed
+    return found
+
+
+def _unsubscribed(askers: Sequence[Asker], people: People) -> set[int]:
+    """
+    The reminders of readers who want none.
+
+    Who said so under one address wants none under the others either, but for what they said yes to afterwards.
+    """
+    rows = Unsubscription.objects.filter(email_hash__in=people.hashes)
+    said = dict(rows.values_list("email_hash", "since"))
+    last: dict[str, datetime] = {}
+    for email_hash, since in said.items():
+        person = people.person(email_hash)
+        last[person] = max(since, last.get(person, since))
+    here = {asker.reminder for asker in askers if asker.email_hash in said}
+    elsewhere = {
+        asker.reminder: last[person]
+        for asker in askers
+        if asker.reminder not in here and (person := people.person(asker.email_hash)) in last
     }
+    if elsewhere:
+        agreed = Reminder.objects.filter(pk__in=elsewhere, confirmed_at__isnull=False)
+        for reminder, confirmed_at in agreed.values_list("pk", "confirmed_at"):
+            if confirmed_at is not None and confirmed_at > elsewhere[reminder]:
+                del elsewhere[reminder]
+    return here | elsewhere.keys()
+
+
+def _complained(people: People) -> set[str]:
+    """People with several addresses who called a mail spam under one of them."""
+    if not people.with_several_addresses:
+        return set()  # of those with one, it is known already
+    spam = Bounce.objects.filter(email_hash__in=people.hashes, kind=Bounce.Kind.COMPLAINT)
+    return {people.person(email_hash) for email_hash in spam.values_list("email_hash", flat=True)}
 
 
 def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
@@ -143,8 +181,8 @@ def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
 
 
 def _converted(reminders: Sequence[int], since: dict[int, datetime]) -> set[int]:
-    """Reminders after whose mails somebody gave, under whatever address."""
-    gifts = ReminderSend.objects.filter(reminder__in=reminders).exclude(conversion="")
+    """Reminders by whose mail's link somebody gave, under whatever address; other gifts of the person are known."""
+    gifts = ReminderSend.objects.filter(reminder__in=reminders, conversion=ReminderSend.Conversion.DIRECT)
     pairs = gifts.values_list("reminder", "converted_at")
     return {reminder for reminder, at in pairs if at is not None and at >= since[reminder]}
 
@@ -156,26 +194,30 @@ def _answered(reminders: Sequence[int]) -> set[int]:
     return set(begun.values_list("reminder", flat=True))
 
 
-def _mails_this_year(hashes: Sequence[str], now: datetime) -> dict[str, list[date]]:
+def _mails_this_year(people: People, now: datetime) -> dict[str, list[date]]:
     since = (now - A_YEAR).date()
-    left = ReminderSend.objects.filter(reminder__email_hash__in=hashes, state__in=_LEFT, handed_on__gt=since)
+    left = ReminderSend.objects.filter(
+        reminder__email_hash__in=people.hashes, state__in=_LEFT, handed_on__gt=since
+    )
     found: dict[str, list[date]] = defaultdict(list)
-    for person, day in left.values_list("reminder__email_hash", "handed_on"):
+    for email_hash, day in left.values_list("reminder__email_hash", "handed_on"):
         if day is not None:
-            found[person].append(day)
+            found[people.person(email_hash)].append(day)
     return found
 
 
-def _one_offs_to_come(recurring: Sequence[Asker], askers: Sequence[Asker]) -> set[tuple[str, date]]:
+def _one_offs_to_come(
+    recurring: Sequence[Asker], askers: Sequence[Asker], people: People
+) -> set[tuple[str, date]]:
     """For which person and month a single reminder is planned, which then comes instead of the one that repeats."""
     if not recurring:
         return set()
     planned = ReminderSend.objects.filter(
-        reminder__email_hash__in={asker.email_hash for asker in recurring},
+        reminder__email_hash__in=people.hashes,
         period__in={asker.period for asker in recurring},
         state=SendState.PLANNED,
         reminder__kind=Reminder.Kind.ONE_OFF,
     )
     mine = {asker.send for asker in askers}
     rows = planned.values_list("pk", "reminder__email_hash", "period")
-    return {(person, month) for pk, person, month in rows if pk not in mine}
+    return {(people.person(email_hash), month) for pk, email_hash, month in rows if pk not in mine}
