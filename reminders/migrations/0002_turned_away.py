@@ -20,7 +20,7 @@ class Migration(migrations.Migration):
                 ),
                 ("day", models.DateField(help_text="The UTC day.")),
                 (
-                    "limit",
+                    "scope",
                     models.CharField(
                         choices=[
                             ("network", "From one network"),
@@ -34,10 +34,10 @@ class Migration(migrations.Migration):
             ],
             options={
                 "verbose_name_plural": "turned away",
-                "ordering": ["-day", "limit"],
+                "ordering": ["-day", "scope"],
                 "constraints": [
                     models.UniqueConstraint(
-                        fields=("day", "limit"), name="turned_away_once_per_day_and_scope"
+                        fields=("day", "scope"), name="turned_away_once_per_day_and_scope"
                     ),
                     models.CheckConstraint(
                         condition=models.Q(("scope__in", ["network", "address", "domain"])),
