@@ -232,7 +232,7 @@ STRIPE_LIVEMODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_PRODUCT_NAME = env.text("STRIPE_PRODUCT_NAME", "Contribution")
 STRIPE_STATEMENT_SUFFIX = env.optional("STRIPE_STATEMENT_SUFFIX")
 STRIPE_CHECKOUT_HOSTS = env.items(
-    "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,billing.stripe.com,invoice.stripe.com"
+    "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,buy.stripe.com,billing.stripe.com,invoice.stripe.com"
 )
 # How many checkouts one network may begin in ten minutes; against card testing. 0: no limit.
 CHECKOUTS_PER_NETWORK = env.number("CHECKOUTS_PER_NETWORK", 0 if STRIPE_API_BASE else 30)

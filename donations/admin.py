@@ -82,7 +82,13 @@ class ContributionAdmin(Window, admin.ModelAdmin[Contribution]):
         "campaign",
         "member",
     ]
-    list_filter = ["interval", "checkout_state", "currency", "campaign", ("copy_of", admin.EmptyFieldListFilter)]
+    list_filter = [
+        "interval",
+        "checkout_state",
+        "currency",
+        "campaign",
+        ("copy_of", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["campaign", "member", "subscription"]
     search_fields = ["=stripe_session_id", "=subscription__stripe_id", "=stripe_customer_id"]
     search_help_text = "Stripe's id of a session, subscription or customer."

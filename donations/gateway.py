@@ -82,6 +82,7 @@ class CheckoutWish:
     locale: str
     success_url: str
     cancel_url: str
+    can_be_recovered: bool = False  # whether Stripe makes a link to a copy of the page if it is left unpaid
 
 
 def open_checkout(wish: CheckoutWish) -> Checkout:
@@ -112,6 +113,8 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
     }
     if wish.email:
         params["customer_email"] = wish.email
+    if wish.can_be_recovered:
+        params["after_expiration"] = {"recovery": {"enabled": True}}
     if wish.interval == Interval.ONCE:
         params["submit_type"] = "donate"
         params["customer_creation"] = "always"
@@ -126,7 +129,7 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
         session = _client().v1.checkout.sessions.create(
             params, {"idempotency_key": f"checkout:{wish.reference}:{wish.attempt}"}
         )
-    if not session.url or not _is_stripes(session.url):
+    if not session.url or not is_stripes(session.url):
         raise PaymentsRefused(
             "Stripe answered with an address that is not its own.", code="checkout_url_refused"
         )
@@ -226,7 +229,7 @@ def open_card_page(*, customer: str, return_url: str) -> str:
                 },
             }
         )
-    if not _is_stripes(session.url):
+    if not is_stripes(session.url):
         raise PaymentsRefused(
             "Stripe answered with an address that is not its own.", code="checkout_url_refused"
         )
@@ -268,6 +271,18 @@ def check_signature(*, body: bytes, header: str, secrets: list[str], now: dateti
         except (ValueError, IndexError):
             break
     raise InvalidSignature("signed by nobody we know")
+
+
+def is_stripes(url: str) -> bool:
+    """Whether an address is one of Stripe's pages (STRIPE_CHECKOUT_HOSTS): readers are sent to no other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    if settings.STRIPE_API_BASE:
+        return f"{parts.scheme}://{parts.netloc}" == settings.STRIPE_API_BASE
+    return parts.scheme == "https" and parts.hostname in settings.STRIPE_CHECKOUT_HOSTS and port is None
 
 
 def _client() -> stripe.StripeClient:
@@ -335,10 +350,3 @@ def _checkout_locale(locale: str) -> Any:
         if candidate in _CHECKOUT_LOCALES:
             return candidate
     return "auto"
-
-
-def _is_stripes(url: str) -> bool:
-    parts = urlsplit(url)
-    if settings.STRIPE_API_BASE:
-        return f"{parts.scheme}://{parts.netloc}" == settings.STRIPE_API_BASE
-    return parts.scheme == "https" and parts.hostname in settings.STRIPE_CHECKOUT_HOSTS and parts.port is None

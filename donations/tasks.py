@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import inbox, reconciliation, services
+from donations import inbox, reconciliation, recovery, services
 from members import clock, doorbell
 
 
@@ -42,3 +42,4 @@ def purge_payloads(**_later: object) -> None:
     now = clock.now()
     inbox.purge_payloads(now=now)
     services.forget_unpaid(now=now)
+    recovery.forget_old(now=now)

@@ -132,6 +132,11 @@ class Contribution(models.Model):
     def is_recurring(self) -> bool:
         return self.interval != Interval.ONCE
 
+    @property
+    def can_be_recovered(self) -> bool:
+        """Whether Stripe is asked for a link to a copy of the page: only where the reader agreed to a mail with it."""
+        return self.reminder_consent and bool(self.email)
+
     def mark_open(self, *, session_id: str, url: str, expires_at: datetime) -> bool:
         """
         Take the step from CREATED to OPEN. False if someone was here before.

@@ -18,7 +18,7 @@ import pytest
 from django.db import connection, transaction
 
 from donations import inbox, queries, services
-from donations.models import Contribution, Dispute, Payment, Refund, StripeEvent, Subscription
+from donations.models import Campaign, Contribution, Dispute, Payment, Refund, StripeEvent, Subscription
 from members import clock
 from members.models import Member, Membership, MembershipStep, Message
 from sandbox.errors import StripeError
@@ -102,6 +102,48 @@ def left_unpaid(house: House) -> None:
     house.stripe.advance(timedelta(days=2))
 
 
+def recovered(house: House, copies: int, **wish: Any) -> None:
+    """Left until it expired, then paid on as many copies of the page as the reader opened; and one more was left."""
+    Campaign.objects.update(reminds_abandoned=True)
+    left = start(house, reminder_consent=True, **wish)
+    with contextlib.suppress(StripeError):
+        house.stripe.pay(left, card="4000000000000002")
+    house.stripe.advance(timedelta(hours=3))
+    opened = [house.stripe.recover(left)["id"] for _ in range(copies + 1)]
+    for copy in opened[:copies]:
+        house.stripe.pay(copy)
+    house.stripe.advance(timedelta(days=2))
+
+
+def recovered_once(house: House) -> None:
+    recovered(house, 1)
+
+
+def recovered_and_paid_twice(house: House) -> None:
+    recovered(house, 2)
+
+
+def monthly_recovered(house: House) -> None:
+    recovered(house, 1, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def monthly_recovered_and_paid_twice(house: House) -> None:
+    recovered(house, 2, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def debit_recovered_and_paid_twice(house: House) -> None:
+    Campaign.objects.update(reminds_abandoned=True)
+    left = start(house, reminder_consent=True, **DEBIT)
+    house.stripe.advance(timedelta(hours=3))
+    bounces, settles = (house.stripe.recover(left)["id"] for _ in range(2))
+    house.stripe.pay(bounces, method="bank_debit")
+    house.stripe.controls.settle(only(house, "payment_intent")["id"], paid=False)
+    house.stripe.pay(settles, method="bank_debit")
+    house.stripe.advance(timedelta(days=8))
+
+
 def monthly_until_the_card_fails(house: House) -> None:
     house.stripe.pay(start(house, **MONTHLY))
     house.stripe.controls.change_card(only(house, "subscription")["id"], "4000000000000341")
@@ -130,15 +172,24 @@ VARIATIONS: list[Callable[[House], None]] = [
     left_unpaid,
     monthly_until_the_card_fails,
     disputed_and_lost,
+    recovered_once,
+    recovered_and_paid_twice,
+    monthly_recovered,
+    monthly_recovered_and_paid_twice,
+    debit_recovered_and_paid_twice,
 ]
 
 
 def picture() -> dict[str, Any]:
-    """All that a reader, a member of staff or an accountant could see afterwards, without our own ids and times."""
+    """
+    All that a reader, a member of staff or an accountant could see afterwards, without our own ids and times.
+
+    Where a page was paid on two copies, it does not matter which of the two equal contributions came first.
+    """
     return {
         "books": queries.get_books(),
         "statuses": [
-            (row.interval, queries.get_contribution(row.public_id).status, row.checkout_state)
+            (row.interval, queries.get_contribution(row.public_id).status, row.checkout_state, row.recovery_url)
             for row in Contribution.objects.order_by("pk")
         ],
         "payments": sorted(
@@ -148,14 +199,15 @@ def picture() -> dict[str, Any]:
             ),
             key=str,
         ),
-        "subscriptions": list(
+        "subscriptions": sorted(
             Subscription.objects.values_list("stripe_id", "state", "amount_minor", "current_period_end", "ended_at")
         ),
         "refunds": sorted(Refund.objects.values_list("stripe_id", "state", "amount_minor")),
         "disputes": sorted(Dispute.objects.values_list("stripe_id", "state", "amount_minor")),
         "members": [(member.email, member.joined_at) for member in Member.objects.all()],
-        "memberships": list(
-            Membership.objects.values_list("tier__slug", "started_at", "paid_through", "ends_at", "ended_at")
+        "memberships": sorted(
+            Membership.objects.values_list("tier__slug", "started_at", "paid_through", "ends_at", "ended_at"),
+            key=str,
         ),
         "steps": sorted(MembershipStep.objects.values_list("kind", "reference", "at")),
         "receipts": Message.objects.filter(kind="receipt").count(),
