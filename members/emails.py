@@ -9,18 +9,24 @@ knows no money.
 from __future__ import annotations
 
 import enum
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
 import css_inline
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine
 from django.utils import translation
 
 from members.models import Message
+
+log = structlog.get_logger(__name__)
 
 
 class UnknownMail(LookupError):
@@ -44,12 +50,26 @@ class Delivery(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """To whom a mail goes, and what its templates are filled in with."""
+
+    recipient: str
+    context: dict[str, str]
+
+
+# Given rows of the outbox, the letter for each by its dedup key; rows that nobody is to be written to are left out.
+LookUp = Callable[[Sequence[Message], datetime], Mapping[str, Letter]]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """
     A kind of mail: what its context must hold, and what it may leave out (taken as an empty text).
 
     :param unsubscribe: the part of the context with the address for one-click unsubscription (RFC 8058); every
         mail that nobody needs for a payment or an account has one.
+    :param look_up: asked when the mail is sent, where whoever owes it keeps address and contents and the row of the
+        outbox holds neither (docs/decisions/0016).
     """
 
     name: str
@@ -57,6 +77,7 @@ class Kind:
     may_have: frozenset[str] = frozenset()
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     unsubscribe: str = ""
+    look_up: LookUp | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -113,6 +134,29 @@ def check_context(kind: str, context: dict[str, Any]) -> None:
         raise IncompleteMail(f"A {kind} mail wants text for {', '.join(no_text)}.")
 
 
+def complete(messages: Sequence[Message], *, now: datetime) -> None:
+    """
+    Fill in address and contents of the rows that hold neither, by asking their owners; in memory alone.
+
+    Never raises: what cannot be found now stays empty, `render` refuses it, and the row waits.
+    """
+    asked: dict[LookUp, list[Message]] = defaultdict(list)
+    for message in messages:
+        known = KINDS.get(message.kind)
+        if known is not None and known.look_up is not None:
+            asked[known.look_up].append(message)
+    for look_up, theirs in asked.items():
+        try:
+            letters = look_up(theirs, now)
+        except Exception as error:  # a bug of ours is mended by people; the mail of other kinds does not wait
+            log.error("mail_not_looked_up", messages=len(theirs), error=type(error).__name__)
+            continue
+        for message in theirs:
+            letter = letters.get(message.dedup_key)
+            if letter is not None:
+                message.recipient, message.context = letter.recipient, letter.context
+
+
 class Mail(EmailMultiAlternatives):
     """An e-mail that knows its kind, which the demo's mailbox shows and no mail server sees."""
 
@@ -126,8 +170,11 @@ def render(message: Message) -> Mail:
     Message-ID and Date come from the row, so that a second copy is the same message to every mail program.
 
     :raises crypto.Unreadable: its recipient or context does not open.
+    :raises IncompleteMail: its owner did not say to whom it goes.
     """
     context = message.context
+    if not message.recipient:
+        raise IncompleteMail(f"Nobody says to whom this {message.kind} mail goes.")
     subject, text, html = write(kind=message.kind, context=context, locale=message.locale)
     mail = Mail(
         subject=subject,

@@ -15,6 +15,7 @@ from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
 from members.models import Member
+from members.rows import among
 
 
 @dataclass(slots=True)
@@ -48,7 +49,7 @@ def get_people(hashes: Collection[str]) -> People:
     :param hashes: of addresses, as `Member.email_hash` holds them.
     """
     people = People(set(hashes))
-    asked = Member.objects.filter(email_hash__in=people.hashes).order_by()
+    asked = Member.objects.filter(among("email_hash", people.hashes)).order_by()
     # A member that others were merged into was not merged itself, so that of the last two joins one finds nothing.
     rows = asked.values_list(
         "pk", "email_hash", "merged_into", "merged_into__email_hash", "aliases", "aliases__email_hash",

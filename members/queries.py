@@ -9,6 +9,7 @@ from django.db.models import Count, F, Max, Q
 
 from members import addresses, crypto, people
 from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
+from members.rows import among
 
 
 def get_member(email: str) -> Member | None:
@@ -59,11 +60,11 @@ def get_refused_hashes(hashes: Collection[str]) -> set[str]:
     :param hashes: of addresses, as `Message.recipient_hash` holds them.
     """
     ends: dict[str, dict[str, datetime]] = {}
-    of_people = Message.objects.filter(recipient_hash__in=hashes)
+    of_people = Message.objects.filter(among("recipient_hash", hashes))
     refused = of_people.filter(state=Message.State.FAILED, failure_code="recipient_refused")
     for address, at in refused.values_list("recipient_hash").annotate(Max("owed_at")):
         ends[address] = {"refused": at}
-    told = set(Bounce.objects.filter(email_hash__in=hashes).values_list("email_hash", flat=True))
+    told = set(Bounce.objects.filter(among("email_hash", hashes)).values_list("email_hash", flat=True))
     if not ends:
         return told
     taken = of_people.filter(recipient_hash__in=ends, state=Message.State.SENT)

@@ -41,8 +41,12 @@ KINDS = (REMIND, SECOND, KEEP_GOING, CONFIRM, OUTAGE, ABANDONED)
 _GOES_TO_SUPPORT = frozenset({"asked_on", "campaign_title", "give_url", "stop_url", "unsubscribe_url"})
 
 
-def register() -> None:
-    """Tell the ground floor how our mails are written; each leaves at most once and can be unsubscribed from."""
+def register(look_up: emails.LookUp) -> None:
+    """
+    Tell the ground floor how our mails are written; each leaves at most once and can be unsubscribed from.
+
+    :param look_up: knows what our mails say; the confirmation's contents go to the outbox with it.
+    """
     wants: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         REMIND: (_GOES_TO_SUPPORT, frozenset({"gift_text", "move_url"})),
         SECOND: (_GOES_TO_SUPPORT, frozenset({"gift_text"})),
@@ -59,6 +63,7 @@ def register() -> None:
                 may_have=may_have,
                 delivery=emails.Delivery.AT_MOST_ONCE,
                 unsubscribe="unsubscribe_url",
+                look_up=None if name == CONFIRM else look_up,
             )
         )
         samples.register(name, {language: _sample(needs | may_have, language) for language in ("en", "ru")})

@@ -18,6 +18,8 @@ from donations import givers
 from members.models import Bounce
 from members.people import People, get_people, hold
 from members.queries import get_refused_hashes
+from members.rows import among
+from reminders.candidates import Candidate
 from reminders.models import Reminder, ReminderSend, Unsubscription
 
 Reason, SendState = ReminderSend.Reason, ReminderSend.State
@@ -29,22 +31,7 @@ DISPUTED_LATELY = timedelta(days=90)
 _LEFT = (SendState.HANDED_OVER, SendState.SENT, SendState.FAILED)
 
 
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asked for a mail that is due now, and when."""
-
-    send: int
-    reminder: int
-    kind: str
-    step: int
-    email_hash: str
-    campaign: int | None
-    asked_at: datetime
-    due_at: datetime
-    period: date
-
-
-def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: datetime) -> dict[int, str]:
+def reasons(askers: Sequence[Candidate], *, running: Collection[int | None], now: datetime) -> dict[int, str]:
     """
     For each mail that must not be sent, by the send's id, the reason (`ReminderSend.Reason`).
 
@@ -53,9 +40,7 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
     if not askers:
         return {}
     people = get_people({asker.email_hash for asker in askers})
-    hold(
-        people
-    )  # a dispatcher that has a reminder under another address of one of them waits, and sees our mails
+    hold(people)  # who has a reminder under another address of one of them waits, and then sees our mails
     gave = _last_gifts(people, now)
     unsubscribed = _unsubscribed(askers, people)
     refused = get_refused_hashes({asker.email_hash for asker in askers})
@@ -69,7 +54,7 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
     found: dict[int, str] = {}
     taken: set[str] = set()
     # Of two mails for one person, a single reminder goes before one that repeats, and what was due earlier first.
-    for asker in sorted(askers, key=lambda a: (a.kind == Reminder.Kind.RECURRING, a.due_at, a.send)):
+    for asker in sorted(askers, key=lambda a: (a.kind == Reminder.Kind.RECURRING, a.due_at, a.pk)):
         person = people.person(asker.email_hash)
         reader = gave.get(person, _NOTHING)
         days = mails.get(person, ())
@@ -97,7 +82,7 @@ def reasons(askers: Sequence[Asker], *, running: Collection[int | None], now: da
         if reason is None:
             taken.add(person)
         else:
-            found[asker.send] = reason.value
+            found[asker.pk] = reason.value
     return found
 
 
@@ -129,13 +114,13 @@ def _last_gifts(people: People, now: datetime) -> dict[str, _Reader]:
     return found
 
 
-def _unsubscribed(askers: Sequence[Asker], people: People) -> set[int]:
+def _unsubscribed(askers: Sequence[Candidate], people: People) -> set[int]:
     """
     The reminders of readers who want none.
 
     Who said so under one address wants none under the others either, but for what they said yes to afterwards.
     """
-    rows = Unsubscription.objects.filter(email_hash__in=people.hashes)
+    rows = Unsubscription.objects.filter(among("email_hash", people.hashes))
     said = dict(rows.values_list("email_hash", "since"))
     last: dict[str, datetime] = {}
     for email_hash, since in said.items():
@@ -159,11 +144,11 @@ def _complained(people: People) -> set[str]:
     """People with several addresses who called a mail spam under one of them."""
     if not people.with_several_addresses:
         return set()  # of those with one, it is known already
-    spam = Bounce.objects.filter(email_hash__in=people.hashes, kind=Bounce.Kind.COMPLAINT)
+    spam = Bounce.objects.filter(among("email_hash", people.hashes), kind=Bounce.Kind.COMPLAINT)
     return {people.person(email_hash) for email_hash in spam.values_list("email_hash", flat=True)}
 
 
-def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
+def _since(askers: Sequence[Candidate]) -> dict[int, datetime]:
     """
     From when on a gift makes a mail needless: since the reader asked.
 
@@ -173,7 +158,9 @@ def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
     # Stripe tells moments to the second: a gift in the second of asking counts as after it.
     found = {asker.reminder: asker.asked_at.replace(microsecond=0) for asker in askers}
     repeating = [asker.reminder for asker in askers if asker.kind == Reminder.Kind.RECURRING]
-    decided = ReminderSend.objects.filter(reminder__in=repeating, decided_at__isnull=False)
+    if not repeating:
+        return found
+    decided = ReminderSend.objects.filter(among("reminder", repeating), decided_at__isnull=False)
     decided = decided.exclude(reason__in=[Reason.MOVED, Reason.CANCELLED]).order_by()
     for reminder, at in decided.values_list("reminder").annotate(Max("decided_at")):
         found[reminder] = max(found[reminder], at)
@@ -182,7 +169,8 @@ def _since(askers: Sequence[Asker]) -> dict[int, datetime]:
 
 def _converted(reminders: Sequence[int], since: dict[int, datetime]) -> set[int]:
     """Reminders by whose mail's link somebody gave, under whatever address; other gifts of the person are known."""
-    gifts = ReminderSend.objects.filter(reminder__in=reminders, conversion=ReminderSend.Conversion.DIRECT)
+    gifts = ReminderSend.objects.filter(among("reminder", reminders)).exclude(conversion="")
+    gifts = gifts.filter(conversion=ReminderSend.Conversion.DIRECT)
     pairs = gifts.values_list("reminder", "converted_at")
     return {reminder for reminder, at in pairs if at is not None and at >= since[reminder]}
 
@@ -190,34 +178,32 @@ def _converted(reminders: Sequence[int], since: dict[int, datetime]) -> set[int]
 def _answered(reminders: Sequence[int]) -> set[int]:
     if not reminders:
         return set()
-    begun = ReminderSend.objects.filter(reminder__in=reminders, begun_at__isnull=False)
+    begun = ReminderSend.objects.filter(among("reminder", reminders), begun_at__isnull=False)
     return set(begun.values_list("reminder", flat=True))
 
 
 def _mails_this_year(people: People, now: datetime) -> dict[str, list[date]]:
     since = (now - A_YEAR).date()
-    left = ReminderSend.objects.filter(
-        reminder__email_hash__in=people.hashes, state__in=_LEFT, handed_on__gt=since
-    )
+    left = ReminderSend.objects.filter(among("person", people.hashes), state__in=_LEFT, handed_on__gt=since)
     found: dict[str, list[date]] = defaultdict(list)
-    for email_hash, day in left.values_list("reminder__email_hash", "handed_on"):
+    for email_hash, day in left.values_list("person", "handed_on"):
         if day is not None:
             found[people.person(email_hash)].append(day)
     return found
 
 
 def _one_offs_to_come(
-    recurring: Sequence[Asker], askers: Sequence[Asker], people: People
+    recurring: Sequence[Candidate], askers: Sequence[Candidate], people: People
 ) -> set[tuple[str, date]]:
     """For which person and month a single reminder is planned, which then comes instead of the one that repeats."""
     if not recurring:
         return set()
     planned = ReminderSend.objects.filter(
-        reminder__email_hash__in=people.hashes,
+        among("person", people.hashes),
         period__in={asker.period for asker in recurring},
         state=SendState.PLANNED,
         reminder__kind=Reminder.Kind.ONE_OFF,
     )
-    mine = {asker.send for asker in askers}
-    rows = planned.values_list("pk", "reminder__email_hash", "period")
+    mine = {asker.pk for asker in askers}
+    rows = planned.values_list("pk", "person", "period")
     return {(people.person(email_hash), month) for pk, email_hash, month in rows if pk not in mine}

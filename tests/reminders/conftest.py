@@ -13,7 +13,7 @@ from django.test import Client
 from donations.models import Campaign
 from members import outbox
 from members.emails import Mail
-from reminders import attribution, calendar, dispatch, services
+from reminders import attribution, calendar, dispatch, outcomes, services
 from reminders.models import Reminder, ReminderSend
 from reminders.services import Wish
 from tests import factories
@@ -66,7 +66,7 @@ class Desk:
         """What beat and workers do: dispatch, deliver, and learn what became of it."""
         found = dispatch.dispatch_due(now=self.now, payments_work=payments_work)
         outbox.deliver_due(now=self.now)
-        dispatch.follow_outbox(now=self.now)
+        outcomes.follow_outbox(now=self.now)
         return found
 
     def go_and_work(self, moment: datetime) -> dispatch.Dispatched:
