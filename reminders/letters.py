@@ -120,7 +120,7 @@ def context(kind: str, facts: Facts, campaign: Campaign) -> dict[str, str]:
         **links,
         "asked_on": asked_on,
         "campaign_title": campaign.title,
-        "give_url": give_url(facts, campaign, language),
+        "give_url": way_back_url(facts.rid) if kind == ABANDONED else give_url(facts, campaign, language),
         "stop_url": _url("stop", Purpose.STOP, facts.public_id),
     }
     if facts.amount_minor is not None:
@@ -168,6 +168,11 @@ def give_url(facts: Facts, campaign: Campaign, language: str) -> str:
     """The support page, filled in as the reader wished, with a mark that tells the gift from this mail."""
     page = _filled_page(campaign.slug, facts.interval, facts.amount_minor, facts.currency, language)
     return f"{page}&reminder={codes.make(Purpose.FROM_MAIL, facts.rid)}"
+
+
+def way_back_url(rid: uuid.UUID) -> str:
+    """Where a reader goes on who left the payment page: decided when they come (`reminders.way_back`)."""
+    return _url("way-back", Purpose.WAY_BACK, rid)
 
 
 @lru_cache(maxsize=4096)

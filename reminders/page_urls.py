@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reminders import pages
+from reminders import pages, way_back
 
 app_name = "reminders"
 urlpatterns = [
@@ -12,4 +12,5 @@ urlpatterns = [
     path("<str:code>/stop/", pages.stop, name="stop"),
     path("<str:code>/next-month/", pages.next_month, name="next-month"),
     path("<str:code>/unsubscribe/", pages.unsubscribe, name="unsubscribe"),
+    path("<str:code>/continue/", way_back.go_on, name="way-back"),
 ]

@@ -19,7 +19,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from donations import amounts, forms, queries
+from donations import amounts, forms, queries, recovery
 from donations.errors import InvalidWish
 from donations.intervals import Interval
 from donations.models import Campaign
@@ -480,4 +480,5 @@ def erase_person(*, email: str, now: datetime) -> int:
     hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(email)))
     rows = Reminder.objects.filter(email_hash__in=hashes)
     _stop(list(rows), now)
+    recovery.forget([row.contribution_id for row in rows if row.contribution_id])
     return rows.update(email="", source={}, time_zone="", country="")
