@@ -37,6 +37,10 @@ class IncompleteMail(ValueError):
     """A mail was owed without what its templates need, or with something that they do not know."""
 
 
+class NoAddress(ValueError):
+    """The owner of a mail has no address for it any more."""
+
+
 class Delivery(enum.Enum):
     """
     What to do when nobody knows whether the mail server took a mail (docs/decisions/0013).
@@ -51,13 +55,17 @@ class Delivery(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Letter:
-    """To whom a mail goes, and what its templates are filled in with."""
+    """
+    To whom a mail goes, and what its templates are filled in with.
+
+    :param recipient: "" if there is no address any more: then the mail is given up.
+    """
 
     recipient: str
     context: dict[str, str]
 
 
-# Given rows of the outbox, the letter for each by its dedup key; rows that nobody is to be written to are left out.
+# Given rows of the outbox, the letter for each by its dedup key. A row that is left out waits.
 LookUp = Callable[[Sequence[Message], datetime], Mapping[str, Letter]]
 
 
@@ -170,11 +178,14 @@ def render(message: Message) -> Mail:
     Message-ID and Date come from the row, so that a second copy is the same message to every mail program.
 
     :raises crypto.Unreadable: its recipient or context does not open.
-    :raises IncompleteMail: its owner did not say to whom it goes.
+    :raises IncompleteMail: its owner did not say what is in it.
+    :raises NoAddress: its owner has no address for it.
     """
     context = message.context
+    if not context:
+        raise IncompleteMail(f"Nobody says what is in this {message.kind} mail.")
     if not message.recipient:
-        raise IncompleteMail(f"Nobody says to whom this {message.kind} mail goes.")
+        raise NoAddress(f"Nobody has an address for this {message.kind} mail.")
     subject, text, html = write(kind=message.kind, context=context, locale=message.locale)
     mail = Mail(
         subject=subject,

@@ -86,7 +86,7 @@ def owe_many(promises: Sequence[Promise], *, deliver_before: datetime, now: date
         if kind not in emails.KINDS or emails.KINDS[kind].look_up is None:
             raise emails.UnknownMail(f"Nobody can be asked what a {kind!r} mail says.")
     domain = _our_domain()
-    public_ids = [uuid.uuid4() for _ in promises]
+    public_ids = [str(uuid.uuid4()) for _ in promises]
     return insert_columns(
         Message,
         each={
@@ -227,6 +227,8 @@ def _send(courier: Courier, message: Message) -> Result:
         mail = emails.render(message)
         step = "send"
         return courier.send(mail)
+    except emails.NoAddress:
+        return Result(Outcome.REFUSED, "no_address", "Its address is gone, or cannot be opened.")
     except Exception as error:
         # A missing key, a broken template or a bug of ours is mended by people, so the message waits.
         log.error(

@@ -1,8 +1,8 @@
 """
 SQL that Django has no word for: insert what is new and say how much of it was; find rows by a list of any length.
 
-Both are written for thousands of rows at once. On PostgreSQL a list goes as one parameter, an array: a statement
-with as many parameters as there are values takes longer to read than its rows take to find or to store.
+All is written for thousands of rows at once. On PostgreSQL a list goes as one parameter, an array: a statement with
+as many parameters as there are values takes longer to read than its rows take to find or to store.
 """
 
 from __future__ import annotations
@@ -88,19 +88,45 @@ def among(field: str, values: Iterable[Any]) -> models.Q:
 class _Among(In):
     """IN, with all values in one parameter where the database has arrays."""
 
+    def get_prep_lookup(self) -> Any:
+        return self.rhs  # they are prepared below, or by IN itself
+
     def as_postgresql(self, compiler: Any, connection: Any) -> tuple[str, list[Any]]:
         column, parameters = self.process_lhs(compiler, connection)
         field = self.lhs.output_field
-        values = [field.get_db_prep_value(value, connection) for value in self.rhs]
+        values = self.rhs
+        if not _types(values) <= {int, str}:
+            values = [field.get_db_prep_value(value, connection) for value in values]
         return f"{column} = ANY(%s::{_type(field, connection)}[])", [*parameters, _array(values)]
 
 
+def read(rows: models.QuerySet[Any, Any]) -> list[Any]:
+    """The rows of a `values_list`, in a quarter of the time where there are thousands with moments in them."""
+    connection = connections[rows.db]
+    if connection.vendor != "postgresql":
+        return list(rows)
+    compiler = rows.query.get_compiler(rows.db)
+    with connection.cursor() as cursor:
+        cursor.cursor.format = 1  # binary: as text, each moment is taken apart by a regular expression
+        cursor.execute(*compiler.as_sql())
+        return list(compiler.results_iter([cursor.fetchall()], tuple_expected=True))
+
+
 def _array(values: Sequence[Any]) -> list[Any] | str:
-    """One parameter for a column of values; texts as PostgreSQL writes an array, in an eighth of the driver's time."""
-    plain = [value.value if isinstance(value, enum.Enum) else value for value in values]
-    if not all(value is None or type(value) is str for value in plain):
-        return plain
-    return f"{{{','.join(['NULL' if value is None else _quoted(value) for value in plain])}}}"
+    """One parameter for a column of values: written by us, in an eighth of the driver's time, where that is easy."""
+    kinds = _types(values)
+    if kinds == {int}:
+        return f"{{{','.join(map(str, values))}}}"
+    if kinds == {str}:
+        together = "".join(values)
+        if '"' not in together and "\\" not in together:
+            return '{"' + '","'.join(values) + '"}'
+        return "{" + ",".join([_quoted(text) for text in values]) + "}"
+    return [value.value if isinstance(value, enum.Enum) else value for value in values]
+
+
+def _types(values: Sequence[Any]) -> set[type]:
+    return set(map(type, values))
 
 
 def _quoted(text: str) -> str:

@@ -2,15 +2,11 @@
 
 from __future__ import annotations
 
-import uuid
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
-from typing import Any
 from zoneinfo import ZoneInfo
 
-from members import crypto
-from members.fields import Sealed
-from members.rows import among
+from members.rows import among, read
 from reminders import calendar, zones
 from reminders.models import Reminder, ReminderSend
 
@@ -30,8 +26,6 @@ class Candidate:
     handovers: int
     period: date
     reminder: int
-    public_id: uuid.UUID
-    sealed_email: Sealed
     kind: str
     email_hash: str
     locale: str
@@ -72,21 +66,12 @@ class Candidate:
             return self.asked_at + OUTAGE_LASTS
         return self.due_at + calendar.LATEST
 
-    @property
-    def has_address(self) -> bool:
-        """Whether there is an address, and it can be opened."""
-        try:
-            return bool(_EMAIL.open(self, self.sealed_email))
-        except crypto.Unreadable:
-            return False
 
-
-_EMAIL: Any = Reminder._meta.get_field("email")
 _COLUMNS = (
-    "pk", "step", "due_at", "handovers", "period", "reminder", "reminder__public_id", "reminder__email",
-    "reminder__kind", "reminder__email_hash", "reminder__locale", "reminder__time_zone", "reminder__country",
-    "reminder__campaign", "reminder__created_at", "reminder__frequency_months", "reminder__anchor_day",
-    "reminder__mails_promised", "reminder__mails_without_answer", "reminder__held_out",
+    "pk", "step", "due_at", "handovers", "period", "reminder", "reminder__kind", "reminder__email_hash",
+    "reminder__locale", "reminder__time_zone", "reminder__country", "reminder__campaign", "reminder__created_at",
+    "reminder__frequency_months", "reminder__anchor_day", "reminder__mails_promised",
+    "reminder__mails_without_answer", "reminder__held_out",
 )  # fmt: skip
 
 
@@ -102,4 +87,4 @@ def claim(*, now: datetime, limit: int) -> list[Candidate]:
     if not ids:
         return []
     rows = ReminderSend.objects.filter(among("pk", ids), state=ReminderSend.State.PLANNED)
-    return [Candidate(*row) for row in rows.order_by("ready_at", "id").values_list(*_COLUMNS)]
+    return [Candidate(*row) for row in read(rows.order_by("ready_at", "id").values_list(*_COLUMNS))]

@@ -2,7 +2,7 @@
 What becomes of each mail of a batch, decided from what is known now; nothing here writes.
 
 In this order: too late, payments do not work yet, night where the reader lives, a reason not to write
-(`suppression`), an address that cannot be opened, held out by lot. What is left goes out.
+(`suppression`), held out by lot. What is left goes out.
 """
 
 from __future__ import annotations
@@ -15,7 +15,6 @@ from zoneinfo import ZoneInfo
 
 from reminders import calendar, suppression
 from reminders.candidates import Candidate, Kind
-from reminders.models import ReminderSend
 
 OUTAGE_LOOKS = timedelta(minutes=5)
 
@@ -64,8 +63,6 @@ def decide(
     for candidate in awake:
         if reason := reasons.get(candidate.pk):
             verdicts.suppress[reason].append(candidate)
-        elif not candidate.has_address:
-            verdicts.suppress[ReminderSend.Reason.ADDRESS_UNREADABLE].append(candidate)
         elif candidate.held_out:
             verdicts.hold_out.append(candidate)
         else:

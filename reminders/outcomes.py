@@ -61,6 +61,8 @@ def _learn(pks: list[int], state: str, code: str, now: datetime) -> int:
         return handed.update(state=SendState.PLANNED, decided_at=None, handed_on=None, ready_at=now)
     if code == "withdrawn":
         return handed.update(state=SendState.SUPPRESSED, reason=Reason.CANCELLED, handed_on=None)
+    if code == "no_address":
+        return handed.update(state=SendState.SUPPRESSED, reason=Reason.ADDRESS_UNREADABLE, handed_on=None)
     reason = Reason.BOUNCED.value if code == "recipient_refused" else code
     return handed.update(state=SendState.FAILED, reason=reason)
 

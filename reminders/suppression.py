@@ -45,23 +45,20 @@ def reasons(askers: Sequence[Candidate], *, running: Collection[int | None], now
     unsubscribed = _unsubscribed(askers, people)
     refused = get_refused_hashes({asker.email_hash for asker in askers})
     complained = _complained(people)
-    since = _since(askers)
-    converted = _converted([asker.reminder for asker in askers], since)
+    given = _given(askers, people, gave)
     answered = _answered([asker.reminder for asker in askers if asker.step == ReminderSend.Step.SECOND])
     mails = _mails_this_year(people, now)
-    one_offs = _one_offs_to_come([a for a in askers if a.kind == Reminder.Kind.RECURRING], askers, people)
+    one_offs = _one_offs_to_come([a for a in askers if a.is_recurring], askers, people)
     today = now.astimezone(UTC).date()
     found: dict[int, str] = {}
     taken: set[str] = set()
     # Of two mails for one person, a single reminder goes before one that repeats, and what was due earlier first.
-    for asker in sorted(askers, key=lambda a: (a.kind == Reminder.Kind.RECURRING, a.due_at, a.pk)):
+    for asker in sorted(askers, key=lambda a: (a.is_recurring, a.due_at, a.pk)):
         person = people.person(asker.email_hash)
         reader = gave.get(person, _NOTHING)
         days = mails.get(person, ())
         reason = None
-        if asker.reminder in converted or (
-            reader.last_at is not None and reader.last_at >= since[asker.reminder]
-        ):
+        if asker.reminder in given:
             reason = Reason.GIVEN
         elif reader.has_recurring:
             reason = Reason.RECURRING
@@ -75,7 +72,7 @@ def reasons(askers: Sequence[Candidate], *, running: Collection[int | None], now
             reason = Reason.CAMPAIGN_OVER
         elif asker.reminder in answered:
             reason = Reason.ANSWERED
-        elif (person, asker.period) in one_offs and asker.kind == Reminder.Kind.RECURRING:
+        elif (person, asker.period) in one_offs and asker.is_recurring:
             reason = Reason.ONE_OFF_INSTEAD
         elif person in taken or any(today - day < ONE_MAIL_IN for day in days) or len(days) >= MAILS_A_YEAR:
             reason = Reason.CAP
@@ -148,6 +145,22 @@ def _complained(people: People) -> set[str]:
     return {people.person(email_hash) for email_hash in spam.values_list("email_hash", flat=True)}
 
 
+def _given(askers: Sequence[Candidate], people: People, gave: dict[str, _Reader]) -> set[int]:
+    """The reminders since whose asking the person gave, or somebody did by the link of one of their mails."""
+    by_link = _given_by_link([asker.reminder for asker in askers])
+    concerned = [a for a in askers if a.reminder in by_link or people.person(a.email_hash) in gave]
+    since = _since(concerned)
+    return {
+        asker.reminder
+        for asker in concerned
+        for last_at in (
+            by_link.get(asker.reminder),
+            gave.get(people.person(asker.email_hash), _NOTHING).last_at,
+        )
+        if last_at is not None and last_at >= since[asker.reminder]
+    }
+
+
 def _since(askers: Sequence[Candidate]) -> dict[int, datetime]:
     """
     From when on a gift makes a mail needless: since the reader asked.
@@ -157,7 +170,7 @@ def _since(askers: Sequence[Candidate]) -> dict[int, datetime]:
     """
     # Stripe tells moments to the second: a gift in the second of asking counts as after it.
     found = {asker.reminder: asker.asked_at.replace(microsecond=0) for asker in askers}
-    repeating = [asker.reminder for asker in askers if asker.kind == Reminder.Kind.RECURRING]
+    repeating = [asker.reminder for asker in askers if asker.is_recurring]
     if not repeating:
         return found
     decided = ReminderSend.objects.filter(among("reminder", repeating), decided_at__isnull=False)
@@ -167,12 +180,13 @@ def _since(askers: Sequence[Candidate]) -> dict[int, datetime]:
     return found
 
 
-def _converted(reminders: Sequence[int], since: dict[int, datetime]) -> set[int]:
-    """Reminders by whose mail's link somebody gave, under whatever address; other gifts of the person are known."""
-    gifts = ReminderSend.objects.filter(among("reminder", reminders)).exclude(conversion="")
-    gifts = gifts.filter(conversion=ReminderSend.Conversion.DIRECT)
-    pairs = gifts.values_list("reminder", "converted_at")
-    return {reminder for reminder, at in pairs if at is not None and at >= since[reminder]}
+def _given_by_link(reminders: Sequence[int]) -> dict[int, datetime]:
+    """When somebody last gave by a mail's link, under whatever address; other gifts of the person are known."""
+    gifts = ReminderSend.objects.filter(among("reminder", reminders)).exclude(conversion="").order_by()
+    direct = gifts.filter(conversion=ReminderSend.Conversion.DIRECT)
+    return {
+        reminder: at for reminder, at in direct.values_list("reminder").annotate(Max("converted_at")) if at
+    }
 
 
 def _answered(reminders: Sequence[int]) -> set[int]:

@@ -1,8 +1,8 @@
 """
 What our mails say, looked up when the outbox sends them: the address and the wish stay in one place, the reminder.
 
-A mail whose reminder is gone, whose address was erased or does not open, or whose campaign ended within the last
-minutes gets no letter: it stays in the outbox until its hour is over, and then is decided about anew.
+A mail whose campaign ended within the last minutes, or that cannot be written, gets no letter: it stays in the outbox
+until its hour is over, and then is decided about anew. One without an address is given up.
 """
 
 from __future__ import annotations
@@ -12,16 +12,16 @@ from datetime import datetime
 
 import structlog
 
-from members.emails import Letter
+from members import crypto, emails
 from members.models import Message
 from members.rows import among
 from reminders import campaigns, letters, zones
-from reminders.models import ReminderSend, send_of
+from reminders.models import Reminder, ReminderSend, send_of
 
 log = structlog.get_logger(__name__)
 
 
-def look_up(messages: Sequence[Message], now: datetime) -> dict[str, Letter]:
+def look_up(messages: Sequence[Message], now: datetime) -> dict[str, emails.Letter]:
     """The letter for each of these rows of the outbox, by dedup key; two statements for all."""
     sends = ReminderSend.objects.filter(among("pk", [send_of(message.dedup_key) for message in messages]))
     by_pk = {send.pk: send for send in sends.select_related("reminder")}
@@ -33,14 +33,20 @@ def look_up(messages: Sequence[Message], now: datetime) -> dict[str, Letter]:
         if send is None or campaign is None:
             continue
         try:
-            recipient = send.reminder.email
             context = letters.context(message.kind, _facts(send), campaign)
+            emails.check_context(message.kind, context)
         except Exception as error:  # one that cannot be written must not hold up the others
             log.error("reminder not written", send=send.pk, error=type(error).__name__)
             continue
-        if recipient:
-            found[message.dedup_key] = Letter(recipient, context)
+        found[message.dedup_key] = emails.Letter(_address(send.reminder), context)
     return found
+
+
+def _address(reminder: Reminder) -> str:
+    try:
+        return reminder.email
+    except crypto.Unreadable:
+        return ""
 
 
 def _facts(send: ReminderSend) -> letters.Facts:
