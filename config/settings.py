@@ -265,7 +265,7 @@ REMINDER_MAILS = env.number("REMINDER_MAILS", 1, least=1)
 # Whether an address that we see for the first time has to say yes by mail first.
 REMINDER_CONFIRM_ONE_OFF = env.flag("REMINDER_CONFIRM_ONE_OFF", default=False)
 REMINDER_CONFIRM_RECURRING = env.flag("REMINDER_CONFIRM_RECURRING", default=True)
-REMINDER_CONSENT_VERSION = env.text("REMINDER_CONSENT_VERSION", "reminder-1")
+REMINDER_CONSENT_VERSION = env.text("REMINDER_CONSENT_VERSION", "reminder-2")
 # How many reminders may be asked for in an hour; beyond that the answer is the same and nothing is stored. 0: no limit.
 REMINDERS_PER_NETWORK = env.number("REMINDERS_PER_NETWORK", 200)
 REMINDERS_PER_ADDRESS = env.number("REMINDERS_PER_ADDRESS", 3)

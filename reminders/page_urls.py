@@ -8,6 +8,7 @@ app_name = "reminders"
 urlpatterns = [
     path("new/", pages.new, name="new"),
     path("asked/", pages.asked, name="asked"),
+    path("calendar/", pages.entry, name="calendar"),
     path("<str:code>/confirm/", pages.confirm, name="confirm"),
     path("<str:code>/stop/", pages.stop, name="stop"),
     path("<str:code>/next-month/", pages.next_month, name="next-month"),
