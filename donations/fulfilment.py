@@ -64,7 +64,7 @@ def tell_of_failure(contribution: Contribution, payment: Payment, *, now: dateti
     outbox.owe(
         kind="payment_failed",
         member=contribution.member,
-        recipient=contribution.member.email,
+        recipient=contribution.member.person.email,
         dedup_key=f"payment_failed:{payment.stripe_invoice_id}",
         context={
             "amount_text": payment.amount.format(locale),
@@ -123,7 +123,7 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
     outbox.owe(
         kind="receipt",
         member=member,
-        recipient=member.email,
+        recipient=member.person.email,
         dedup_key=f"receipt:{payment.public_id}",
         context={
             "receipt_number": number,
@@ -164,11 +164,12 @@ def _follow_membership(
     membership = None
     for step in steps or [None]:
         membership = members.follow_plan(member=member, plan=plan, step=step, now=now)
-    if membership and any(not payment.is_renewal for payment in new):
+    begins = any(not payment.is_renewal for payment in new)
+    if membership and begins and members.is_only_membership(membership, now=now):
         outbox.owe(
             kind="welcome",
             member=member,
-            recipient=member.email,
+            recipient=member.person.email,
             dedup_key=f"welcome:{contribution.public_id}",
             context=_welcome_context(contribution, membership.tier.name if membership.tier else "", new[0]),
             locale=contribution.locale,

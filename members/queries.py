@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import Count, F, Max, Q
+from django.db.models import Count, F, Max, Q, QuerySet
 
 from members import addresses, crypto, people
 from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
@@ -42,12 +42,17 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
     tries for some weeks, and ends the contribution if none comes.
     """
     return (
-        Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), started_at__lte=now)
-        .filter(member__in=people.members_of(member.pk))
+        get_current_memberships(member.pk, now)
         .select_related("tier")
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()
     )
+
+
+def get_current_memberships(member_id: int, now: datetime) -> QuerySet[Membership]:
+    """All memberships of the person behind this member that go on at that moment."""
+    running = Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), started_at__lte=now)
+    return running.filter(member__in=people.members_of(member_id))
 
 
 def get_refused_hashes(hashes: Collection[str]) -> set[str]:

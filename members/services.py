@@ -17,7 +17,7 @@ from babel.dates import format_date
 from django.conf import settings
 from django.db import transaction
 
-from members import addresses, crypto, outbox, queries
+from members import addresses, crypto, outbox, people, queries
 from members.models import Consent, Member, Membership, MembershipStep, Tier
 from members.rows import insert_new
 
@@ -155,6 +155,18 @@ def follow_plan(*, member: Member, plan: Plan, step: Step | None, now: datetime)
         insert_new(steps)
         _end_if_due(membership, member, now)
         return membership
+
+
+def is_only_membership(membership: Membership, *, now: datetime) -> bool:
+    """
+    Whether its person has no other one now, under none of their addresses: who is a member needs no welcome.
+
+    Asked about two memberships of one person at once, the second waits for the transaction of the first.
+    """
+    person = people.members_of(membership.member_id)
+    list(person.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    others = queries.get_current_memberships(membership.member_id, now).exclude(pk=membership.pk)
+    return not others.exists()
 
 
 def end_due_memberships(*, now: datetime) -> int:

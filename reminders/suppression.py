@@ -40,11 +40,11 @@ def reasons(askers: Sequence[Candidate], *, running: Collection[int | None], now
     if not askers:
         return {}
     people = get_people({asker.email_hash for asker in askers})
-    hold(people)  # who has a reminder under another address of one of them waits, and then sees our mails
+    # A dispatcher with a reminder under another address of one of them waits here, and then sees our mails.
+    hold(people)
     gave = _last_gifts(people, now)
     unsubscribed = _unsubscribed(askers, people)
     refused = get_refused_hashes({asker.email_hash for asker in askers})
-    complained = _complained(people)
     given = _given(askers, people, gave)
     answered = _answered([asker.reminder for asker in askers if asker.step == ReminderSend.Step.SECOND])
     mails = _mails_this_year(people, now)
@@ -64,7 +64,7 @@ def reasons(askers: Sequence[Candidate], *, running: Collection[int | None], now
             reason = Reason.RECURRING
         elif asker.reminder in unsubscribed:
             reason = Reason.UNSUBSCRIBED
-        elif asker.email_hash in refused or person in complained:
+        elif asker.email_hash in refused:
             reason = Reason.BOUNCED
         elif reader.has_disputed:
             reason = Reason.DISPUTED
@@ -115,34 +115,28 @@ def _unsubscribed(askers: Sequence[Candidate], people: People) -> set[int]:
     """
     The reminders of readers who want none.
 
-    Who said so under one address wants none under the others either, but for what they said yes to afterwards.
+    Who unsubscribed, or called a mail spam, under one address wants none under their others either, but for what
+    they said yes to afterwards.
     """
     rows = Unsubscription.objects.filter(among("email_hash", people.hashes))
     said = dict(rows.values_list("email_hash", "since"))
-    last: dict[str, datetime] = {}
-    for email_hash, since in said.items():
-        person = people.person(email_hash)
-        last[person] = max(since, last.get(person, since))
     here = {asker.reminder for asker in askers if asker.email_hash in said}
-    elsewhere = {
-        asker.reminder: last[person]
-        for asker in askers
-        if asker.reminder not in here and (person := people.person(asker.email_hash)) in last
-    }
-    if elsewhere:
-        agreed = Reminder.objects.filter(pk__in=elsewhere, confirmed_at__isnull=False)
-        for reminder, confirmed_at in agreed.values_list("pk", "confirmed_at"):
-            if confirmed_at is not None and confirmed_at > elsewhere[reminder]:
-                del elsewhere[reminder]
-    return here | elsewhere.keys()
-
-
-def _complained(people: People) -> set[str]:
-    """People with several addresses who called a mail spam under one of them."""
     if not people.with_several_addresses:
-        return set()  # of those with one, it is known already
+        return here
     spam = Bounce.objects.filter(among("email_hash", people.hashes), kind=Bounce.Kind.COMPLAINT)
-    return {people.person(email_hash) for email_hash in spam.values_list("email_hash", flat=True)}
+    noes: dict[str, list[tuple[str, datetime]]] = defaultdict(list)
+    for email_hash, since in (*said.items(), *spam.values_list("email_hash", "since")):
+        noes[people.person(email_hash)].append((email_hash, since))
+    elsewhere: dict[int, datetime] = {}
+    for asker in askers:
+        others = [since for at, since in noes[people.person(asker.email_hash)] if at != asker.email_hash]
+        if others:
+            elsewhere[asker.reminder] = max(others)
+    agreed = Reminder.objects.filter(among("pk", elsewhere), confirmed_at__isnull=False)
+    for reminder, confirmed_at in agreed.values_list("pk", "confirmed_at"):
+        if confirmed_at is not None and confirmed_at > elsewhere[reminder]:
+            del elsewhere[reminder]
+    return here | elsewhere.keys()
 
 
 def _given(askers: Sequence[Candidate], people: People, gave: dict[str, _Reader]) -> set[int]:
