@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Coalesce
 
 from donations.models import Contribution, Dispute, Payment, Subscription
@@ -77,14 +77,14 @@ class FirstPayment:
     :param mark: of the mail from whose link the gift was begun; "" if there was none.
     :param left: the public id of the contribution whose page may have been left before it was paid; None where
         nobody was to be written to about that.
-    :param email_hash: look-up hash of the member; None while it is not known who gave.
+    :param member: under whose address it was given, by primary key; None while it is not known who gave.
     :param minor: the sum, in minor units of `currency`.
     """
 
     contribution: int
     mark: str
     left: UUID | None
-    email_hash: str | None
+    member: int | None
     paid_at: datetime
     minor: int
     currency: str
@@ -92,24 +92,33 @@ class FirstPayment:
 
 def get_first_payments(*, since: datetime) -> Iterable[FirstPayment]:
     """The first payment of each gift that arrived since then, the earliest first."""
-    paid = Payment.objects.filter(state=Payment.State.SUCCEEDED, paid_at__gte=since, is_renewal=False)
+    return _first_payments(Payment.objects.filter(paid_at__gte=since))
+
+
+def get_first_payments_of(member_ids: Collection[int]) -> Iterable[FirstPayment]:
+    """The first payment of each gift of these members that ever arrived, the earliest first."""
+    return _first_payments(Payment.objects.filter(among("contribution__member", member_ids)))
+
+
+def _first_payments(payments: QuerySet[Payment]) -> Iterable[FirstPayment]:
+    paid = payments.filter(state=Payment.State.SUCCEEDED, is_renewal=False)
     rows = paid.order_by("paid_at", "pk").values_list(
         "contribution",
         "contribution__source",
         "contribution__reminder_consent",
         Coalesce("contribution__copy_of__public_id", "contribution__public_id"),
-        "contribution__member__email_hash",
+        "contribution__member",
         "paid_at",
         "amount_minor",
         "currency",
     )
-    for contribution, source, agreed, public_id, email_hash, paid_at, minor, currency in rows.iterator():
+    for contribution, source, agreed, public_id, member, paid_at, minor, currency in rows.iterator():
         assert paid_at is not None, "a payment that succeeded has its moment"
         yield FirstPayment(
             contribution=contribution,
             mark=str((source or {}).get(MARK, "")),
             left=public_id if agreed else None,
-            email_hash=email_hash,
+            member=member,
             paid_at=paid_at,
             minor=minor,
             currency=currency,

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from django.db.models import Q, QuerySet, Subquery
 from django.db.models.functions import Coalesce
 
-from members.models import Member
+from members.models import Member, Merge
 from members.rows import among
 
 
@@ -91,3 +92,19 @@ def members_of(member_id: int) -> QuerySet[Member]:
     """
     kept = Subquery(Member.objects.filter(pk=member_id).values(kept=Coalesce("merged_into", "pk")))
     return Member.objects.filter(Q(pk=kept) | Q(merged_into=kept))
+
+
+def get_changed_members(*, since: datetime) -> dict[int, str]:
+    """
+    All members of the people who were merged since then, or of whom a merge was undone: look-up hash by primary key.
+
+    Whoever keeps something that follows from who is one person brings it up to date for these.
+    """
+    changed = Merge.objects.filter(Q(merged_at__gte=since) | Q(undone_at__gte=since))
+    members = {member for pair in changed.values_list("kept", "duplicate") for member in pair}
+    if not members:
+        return {}
+    kept = Member.objects.filter(among("pk", members)).values_list(Coalesce("merged_into", "pk"), flat=True)
+    people = list(kept)
+    rows = Member.objects.filter(among("pk", people) | among("merged_into", people))
+    return dict(rows.values_list("pk", "email_hash"))

@@ -5,6 +5,9 @@ Which gifts came of which reminder, read from the books some minutes after the g
 gift whose page was left, paid after the mail about it had gone out, for only that mail leads back to the page.
 *Assisted*: the same person gave within 14 days of a mail without its link; for people who were held out, of the moment
 at which the mail would have gone. A send has one conversion, and a gift belongs to one send.
+
+Who is the same person is known from staff, who merge members and take that back: what was counted as assisted is then
+counted anew for those people, so that it does not matter whether the merge or the gift came first.
 """
 
 from __future__ import annotations
@@ -12,8 +15,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 
+from django.db import transaction
+
 from donations import givers
 from donations.givers import FirstPayment
+from members.people import get_changed_members, members_of
+from members.rows import among
 from reminders import codes
 from reminders.codes import Purpose
 from reminders.models import Reminder, ReminderSend, Switch
@@ -21,6 +28,9 @@ from reminders.models import Reminder, ReminderSend, Switch
 ASSISTED_WITHIN = timedelta(days=14)
 # Stripe's word can come late, or be found days later by the reconciliation: each run looks back as far as that.
 LOOK_BACK = timedelta(days=7)
+MERGED_MEANWHILE = timedelta(
+    hours=1
+)  # a merge is seen when it is committed, some moments after its `merged_at`
 _TO_THE_SECOND = timedelta(seconds=1)  # Stripe tells moments so: a gift in the second of a mail came after it
 
 # A mail whose delivery failed or is unknown may have been read all the same.
@@ -29,15 +39,36 @@ _COUNTING = (*_MAILED, ReminderSend.State.HELD_OUT)
 
 
 def count_gifts(*, now: datetime) -> int:
-    """Note the conversions since the last run, and looks again at the week before it; how many are new."""
+    """
+    Note the conversions since the last run, and look again at the week before it, and at people merged meanwhile.
+
+    :returns: how many more are noted than before; fewer, if a merge was undone.
+    """
     switch, _ = Switch.objects.get_or_create(pk=1)
-    since = (switch.gifts_counted_until or now - timedelta(days=60)) - LOOK_BACK
+    until = switch.gifts_counted_until or now - timedelta(days=60)
+    since = until - LOOK_BACK
     _note_begun(givers.get_marked_contributions(since=since))
-    found = 0
+    found = _count_anew(get_changed_members(since=until - MERGED_MEANWHILE))
     for gift in givers.get_first_payments(since=since):
-        found += _recovered(gift) or _direct(gift) or _assisted(gift)
+        found += _note_any(gift)
     Switch.objects.filter(pk=1).update(gifts_counted_until=now)
     return found
+
+
+def _count_anew(members: dict[int, str]) -> int:
+    """Forget what was assisted by these members (look-up hash by primary key), and count all their gifts again."""
+    if not members:
+        return 0
+    with transaction.atomic():
+        assisted = ReminderSend.objects.filter(conversion=ReminderSend.Conversion.ASSISTED)
+        forgotten = assisted.filter(among("person", members.values())).update(
+            conversion="", converted_at=None, value_minor=None, value_currency="", contribution_id=None
+        )
+        return sum(_note_any(gift) for gift in list(givers.get_first_payments_of(members))) - forgotten
+
+
+def _note_any(gift: FirstPayment) -> int:
+    return _recovered(gift) or _direct(gift) or _assisted(gift)
 
 
 def _note_begun(contributions: Iterable[tuple[str, datetime]]) -> None:
@@ -67,10 +98,10 @@ def _direct(gift: FirstPayment) -> int:
 
 
 def _assisted(gift: FirstPayment) -> int:
-    if gift.email_hash is None or codes.read(Purpose.FROM_MAIL, gift.mark):
+    if gift.member is None or codes.read(Purpose.FROM_MAIL, gift.mark):
         return 0
     recent = ReminderSend.objects.filter(
-        reminder__email_hash=gift.email_hash,
+        reminder__email_hash__in=members_of(gift.member).values("email_hash"),
         state__in=_COUNTING,
         decided_at__lt=gift.paid_at + _TO_THE_SECOND,
         decided_at__gte=gift.paid_at - ASSISTED_WITHIN,

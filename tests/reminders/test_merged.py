@@ -41,14 +41,21 @@ def member(email: str) -> Member:
     return found
 
 
+def member_of(desk: Desk, email: str) -> Member:
+    """The member with this address, who gave long ago if never since."""
+    if get_member(email) is None:
+        a_gift(desk, email, at=desk.now - timedelta(days=400))
+    return member(email)
+
+
 def merge(desk: Desk, kept: str = ADA, duplicate: str = AT_WORK) -> Merge:
     """Staff find out that both are one person; each gave long ago."""
-    long_ago = desk.now - timedelta(days=400)
-    for email in (kept, duplicate):
-        if get_member(email) is None:
-            a_gift(desk, email, at=long_ago)
     return merging.merge(
-        member(kept), member(duplicate), actor="staff:7", why="She wrote to us.", now=desk.now
+        member_of(desk, kept),
+        member_of(desk, duplicate),
+        actor="staff:7",
+        why="She wrote to us.",
+        now=desk.now,
     )
 
 
@@ -86,6 +93,101 @@ def test_who_gives_every_month_under_another_address_is_not_reminded(desk: Desk)
     )  # fmt: skip
     desk.go_and_work(JANUARY)
     assert state_of(reminder) == [("SUPPRESSED", "recurring")]
+
+
+# --- What came of it
+
+
+def conversions(reminder: Reminder) -> list[tuple[str, int | None]]:
+    return list(reminder.sends.order_by("due_at").values_list("conversion", "value_minor"))
+
+
+@pytest.fixture
+def mailed(desk: Desk) -> Reminder:
+    """Ada asked, and had her mail on the first of January."""
+    reminder = desk.ask(ADA)
+    desk.go_and_work(JANUARY)
+    assert state_of(reminder) == [("SENT", "")]
+    return reminder
+
+
+def test_a_gift_under_another_address_is_assisted(desk: Desk, mailed: Reminder) -> None:
+    merge(desk)
+    a_gift(desk, AT_WORK, at=JANUARY + timedelta(days=3))
+    desk.go_to(JANUARY + timedelta(days=3, hours=1))
+    desk.count_gifts()
+    assert conversions(mailed) == [("ASSISTED", 500)]
+
+
+@pytest.mark.parametrize("days", [1, 40])
+def test_a_gift_counts_also_when_the_merge_comes_long_after_it_and_no_more_when_it_is_undone(
+    desk: Desk, mailed: Reminder, days: int
+) -> None:
+    a_gift(desk, AT_WORK, at=JANUARY + timedelta(days=3))
+    desk.go_to(JANUARY + timedelta(days=4))
+    assert desk.count_gifts() == 0
+    desk.wait(days=days)
+    desk.count_gifts()
+
+    noted = merging.merge(
+        member_of(desk, ADA), member(AT_WORK), actor="staff:7", why="She told us.", now=desk.now
+    )
+    desk.wait(minutes=1)
+    assert [desk.count_gifts() for _ in range(3)] == [1, 0, 0]
+    assert conversions(mailed) == [("ASSISTED", 500)]
+
+    desk.wait(days=days)
+    desk.count_gifts()
+    merging.undo(noted, actor="staff:7", now=desk.now)
+    desk.wait(minutes=1)
+    assert [desk.count_gifts() for _ in range(3)] == [-1, 0, 0]
+    assert conversions(mailed) == [("", None)]
+
+
+def test_a_gift_by_the_link_stays_direct_whatever_is_merged_and_undone(desk: Desk, mailed: Reminder) -> None:
+    mark = codes.make(Purpose.FROM_MAIL, mailed.sends.get().rid)
+    a_gift(desk, AT_WORK, at=JANUARY + timedelta(days=3), source={"reminder": mark})
+    desk.go_to(JANUARY + timedelta(days=4))
+    desk.count_gifts()
+    noted = merge(desk)
+    desk.count_gifts()
+    merging.undo(noted, actor="staff:7", now=desk.now)
+    assert desk.count_gifts() == 0
+    assert conversions(mailed) == [("DIRECT", 500)]
+
+
+def test_each_gift_of_a_person_belongs_to_one_mail_and_the_earliest_finds_its_own_first(desk: Desk) -> None:
+    here = desk.ask(ADA)
+    there = desk.ask(AT_WORK, plan=calendar.Plan(date(2027, 1, 5), 5))
+    desk.go_and_work(JANUARY)
+    desk.go_and_work(there.sends.get().due_at)
+    merge(desk)
+    a_gift(desk, ADA, at=JANUARY + timedelta(days=6))
+    a_gift(desk, ADA, at=JANUARY + timedelta(days=7))
+    desk.go_to(JANUARY + timedelta(days=8))
+    desk.count_gifts()
+    assert [conversions(reminder) for reminder in (here, there)] == [[("ASSISTED", 500)]] * 2
+    assert there.sends.get().converted_at == JANUARY + timedelta(
+        days=6
+    )  # of the mail before it, the later one
+
+
+def test_a_gift_that_was_counted_while_merged_does_not_stop_the_reminder_after_undoing(
+    desk: Desk, settings: Any
+) -> None:
+    settings.REMINDER_MAILS = 2
+    reminder = desk.ask(ADA)
+    noted = merge(desk)
+    desk.go_and_work(JANUARY)
+    a_gift(desk, AT_WORK, at=JANUARY + timedelta(days=1))
+    desk.go_to(JANUARY + timedelta(days=2))
+    desk.count_gifts()
+    assert reminder.sends.get(step=1).conversion == "ASSISTED"
+
+    merging.undo(noted, actor="staff:7", now=desk.now)
+    desk.go_and_work(JANUARY + timedelta(days=28))
+    assert state_of(reminder)[1] == ("SENT", "")
+    assert len(desk.mails) == 2
 
 
 # --- How many mails
