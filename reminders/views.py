@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from members import clock
+from members import clock, typos
 from reminders import entries, queries, serializers, services, throttle
 
 _INVALID = OpenApiResponse(description="invalid_request: a field is missing or wrong")
@@ -29,7 +29,9 @@ class ReminderCreate(APIView):
         wanted.is_valid(raise_exception=True)
         wish = wanted.wish(now=now)
         _take(request, wish)
-        return Response({"status": "accepted", "promise": serializers.promise(wish)}, status=202)
+        answer = {"status": "accepted", "promise": serializers.promise(wish)}
+        meant = typos.meant(wish.email.rpartition("@")[2])
+        return Response({**answer, **({"did_you_mean": meant} if meant else {})}, status=202)
 
 
 def _take(request: Request, wish: services.Wish) -> None:

@@ -78,6 +78,24 @@ def test_the_promise_comes_in_the_readers_language(desk: Desk, post: Any) -> Non
     assert promise.replace("\u202f", " ") == "Одно письмо, 1 января 2027 г."
 
 
+@pytest.mark.parametrize("email", ["charlie@gmial.com", "CHARLIE@GMIAL.COM", "nobody-else@gmial.com"])
+def test_a_domain_that_looks_like_a_slip_is_taken_and_asked_about(desk: Desk, post: Any, email: str) -> None:
+    desk.ask("charlie@gmial.com")
+    response = post(email=email)
+    assert (response.status_code, response.json()["did_you_mean"]) == (202, "gmail.com")
+    assert "charlie" not in response.content.decode().lower()
+    assert Reminder.objects.filter(state="SCHEDULED").exists()
+
+
+def test_no_domain_of_the_table_is_called_a_slip_of_another(desk: Desk) -> None:
+    from members import typos
+
+    assert not set(typos._MEANT) & set(typos._MISSED)
+    assert all(
+        typos.meant(domain) == "" for domain in ("gmail.com", "example.org", "mail.com", "ymail.com", "")
+    )
+
+
 def test_the_wish_is_kept_with_what_it_was_about(desk: Desk, post: Any) -> None:
     post(time_zone="Europe/Riga", source={"page_url": "https://news.example/a?x=1", "component": "epic"})
     reminder = Reminder.objects.get()
