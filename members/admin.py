@@ -15,9 +15,21 @@ from django import forms
 from django.contrib import admin, messages
 from django.db.models import DateTimeField, QuerySet, Value
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 
-from members import addresses, bounces, clock, crypto, queries
-from members.models import Bounce, Consent, Member, Membership, MembershipStep, Message, Tier, TierThreshold
+from members import addresses, bounces, clock, crypto, people, queries
+from members.models import (
+    Bounce,
+    Consent,
+    Member,
+    Membership,
+    MembershipStep,
+    Merge,
+    Message,
+    Tier,
+    TierThreshold,
+)
 from members.windows import FoundByAddress, Window
 
 
@@ -39,20 +51,40 @@ class ConsentsOfMember(Window, admin.TabularInline[Consent, Member]):
     fields = ("purpose", "text_version", "granted_at", "withdrawn_at", "source")
 
 
+class MergesOfMember(Window, admin.TabularInline[Merge, Member]):
+    """The members that staff took for the same person as this one; also what was taken back."""
+
+    model = Merge
+    fk_name = "kept"
+    verbose_name_plural = "merged into this member"
+    fields = ("duplicate", "shown_why", "actor", "merged_at", "undone_at", "undone_by")
+    readonly_fields = ("shown_why",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Merge]:
+        rows = super().get_queryset(request).select_related("duplicate")
+        return rows.defer("duplicate__email", "duplicate__name")
+
+    @admin.display(description="Why")
+    def shown_why(self, merge: Merge) -> str:
+        return str(_opened(merge, "why"))
+
+
 @admin.register(Member)
 class MemberAdmin(Window, admin.ModelAdmin[Member]):
-    """Readers, found by their whole e-mail address or by id."""
+    """Readers, found by one of their whole e-mail addresses or by id."""
 
-    list_display = ("public_id", "joined_at", "locale")
+    list_display = ("public_id", "joined_at", "locale", "merged_into")
     list_filter = ("locale",)
+    list_select_related = ("merged_into",)
     ordering = ("-joined_at", "-pk")
     search_fields = ("public_id",)
     search_help_text = "A whole e-mail address, or an id"
-    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at")
-    inlines = (MembershipsOfMember, ConsentsOfMember)
+    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
+    inlines = (MembershipsOfMember, ConsentsOfMember, MergesOfMember)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
-        return super().get_queryset(request).defer("email", "name")
+        rows = super().get_queryset(request)
+        return rows.defer("email", "name", "merged_into__email", "merged_into__name")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
@@ -67,7 +99,9 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
                 return queryset.filter(public_id=uuid.UUID(term)), False
             except ValueError:
                 return queryset.none(), False
-        return (queryset.filter(pk=member.pk) if member else queryset.none()), False
+        if member is None:
+            return queryset.none(), False
+        return queryset.filter(pk__in=people.members_of(member.pk)), False
 
     @admin.display(description="E-mail")
     def shown_email(self, member: Member) -> str:
@@ -76,6 +110,19 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
     @admin.display(description="Name")
     def shown_name(self, member: Member) -> str:
         return str(_opened(member, "name"))
+
+    @admin.display(description="Other addresses of this person")
+    def shown_others(self, member: Member) -> str:
+        others = people.members_of(member.pk).exclude(pk=member.pk).order_by("pk")
+        rows = [
+            (
+                reverse("admin:members_member_change", args=[other.pk]),
+                _opened(other, "email"),
+                "" if other.merged_into_id else " (the one that we write to)",
+            )
+            for other in others
+        ]
+        return format_html_join(", ", '<a href="{}">{}</a>{}', rows) if rows else "None"
 
 
 class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership]):

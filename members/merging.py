@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
 
@@ -30,6 +31,45 @@ class CannotMerge(Exception):
     """These two cannot be merged as things are. Its message tells staff why, and what to do."""
 
 
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """
+    What a merge would bring together, to be looked at before it is done.
+
+    :param refused: why it cannot be done as things are; "" if it can.
+    :param addresses: the members that would be one person, the one that is written to first.
+    :param rows: by model, such as "donations.Contribution": how many the person of `kept` has, and how many come along.
+    """
+
+    refused: str
+    addresses: list[Member]
+    rows: dict[str, tuple[int, int]]
+
+
+def preview(kept: Member, duplicate: Member) -> Preview:
+    """What `merge` would do now; nothing is held or written."""
+    here, there = _everybody((kept.pk,)), _everybody((duplicate.pk,))
+    standing = Merge.objects.filter(duplicate=duplicate.pk, undone_at=None).first()
+    tops = {kept.pk: here[kept.pk] or kept.pk, duplicate.pk: there[duplicate.pk] or duplicate.pk}
+    members = Member.objects.filter(pk__in={*here, *there})
+    rows = {}
+    for relation in Member._meta.related_objects:
+        model = relation.related_model
+        if isinstance(model, str) or model in (Member, Merge):
+            continue
+        counts = [
+            model._base_manager.filter(**{f"{relation.field.name}__in": side}).count()
+            for side in (here, there.keys() - here.keys())
+        ]
+        if any(counts):
+            rows[model._meta.label] = (counts[0], counts[1])
+    return Preview(
+        refused=_refusal(kept.pk, duplicate.pk, tops, standing),
+        addresses=sorted(members, key=lambda member: (member.pk != tops[kept.pk], member.pk)),
+        rows=rows,
+    )
+
+
 def merge(kept: Member, duplicate: Member, *, actor: str, why: str, now: datetime) -> Merge:
     """
     Note that two members are one person, who is written to at the address of `kept` from now on.
@@ -42,8 +82,6 @@ def merge(kept: Member, duplicate: Member, *, actor: str, why: str, now: datetim
     :raises CannotMerge: it is one member; they are one person already; or `duplicate` is merged into a third.
     :returns: the merge, to be undone with `undo`.
     """
-    if kept.pk == duplicate.pk:
-        raise CannotMerge("This is one member, not two.")
     if not actor.strip() or not why.strip():
         raise CannotMerge("Say who merges these members, and how they know that this is one person.")
 
@@ -52,21 +90,28 @@ def merge(kept: Member, duplicate: Member, *, actor: str, why: str, now: datetim
         standing = Merge.objects.filter(duplicate=duplicate.pk, undone_at=None).first()
         if standing is not None and standing.kept_id == kept.pk:
             return standing
-        top = tops[kept.pk]
-        if top == tops[duplicate.pk]:
-            raise CannotMerge("These members are one person already.")
-        if standing is not None:
-            raise CannotMerge(
-                "The second member is merged into another one. Undo that first, or merge that one instead."
-            )
+        if refused := _refusal(kept.pk, duplicate.pk, tops, standing):
+            raise CannotMerge(refused)
         noted = Merge.objects.create(
             kept_id=kept.pk, duplicate_id=duplicate.pk, why=why, actor=actor, merged_at=now
         )
-        Member.objects.filter(Q(pk=duplicate.pk) | Q(merged_into=duplicate.pk)).update(merged_into=top)
+        Member.objects.filter(Q(pk=duplicate.pk) | Q(merged_into=duplicate.pk)).update(
+            merged_into=tops[kept.pk]
+        )
         log.info("members merged", merge=str(noted.public_id), actor=actor)
         return noted
 
     return _until_nobody_interferes(act)
+
+
+def _refusal(kept: int, duplicate: int, tops: dict[int, int], standing: Merge | None) -> str:
+    if kept == duplicate:
+        return "This is one member, not two."
+    if tops[kept] == tops[duplicate]:
+        return "These members are one person already."
+    if standing is not None:
+        return "The second member is merged into another one. Undo that first, or merge that one instead."
+    return ""
 
 
 def undo(merge: Merge, *, actor: str, now: datetime) -> bool:

@@ -8,7 +8,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import IntegrityError, connection, connections, transaction
+from django.test import Client
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from structlog.testing import capture_logs
@@ -200,6 +202,26 @@ def test_whatever_was_merged_and_undone_the_pointers_follow_from_what_stands(
         transaction.set_rollback(True)
 
 
+def test_a_preview_says_what_comes_together_and_changes_nothing(
+    ada: Member, old_ada: Member, older_ada: Member, grace: Member, now: datetime
+) -> None:
+    merge(old_ada, older_ada, now)
+    for number, member in enumerate((ada, older_ada, older_ada)):
+        services.record_consent(
+            member=member, purpose="newsletter", text_version=str(number), source="x", now=now
+        )
+    before = pointers()
+
+    found = merging.preview(ada, old_ada)
+    assert (found.refused, found.addresses) == ("", [ada, old_ada, older_ada])
+    assert found.rows == {"members.Consent": (1, 2)}
+    assert "another one" in merging.preview(ada, older_ada).refused
+    assert "already" in merging.preview(older_ada, old_ada).refused
+    assert "one member" in merging.preview(ada, ada).refused
+    assert merging.preview(grace, ada).addresses == [grace, ada]
+    assert pointers() == before
+
+
 # --- Asking
 
 
@@ -312,6 +334,42 @@ def test_no_log_line_says_why_or_who(ada: Member, old_ada: Member, now: datetime
     assert [line["event"] for line in lines] == ["members merged", "merge undone"]
     assert "example.org" not in str(lines)
     assert WHY not in str(lines)
+
+
+# --- What staff see
+
+
+@pytest.fixture
+def staff(client: Client, admin_user: User) -> Client:
+    client.force_login(admin_user)
+    return client
+
+
+def test_staff_find_a_person_by_any_of_the_addresses_and_see_the_others(
+    staff: Client, ada: Member, old_ada: Member, grace: Member, now: datetime
+) -> None:
+    merge(ada, old_ada, now)
+    for email in ("ada@example.org", "ADA.at-work@example.org"):
+        page = staff.get("/admin/members/member/", {"q": email}).content.decode()
+        assert "2 members" in page
+        assert str(grace.public_id) not in page
+
+    page = staff.get(f"/admin/members/member/{ada.pk}/change/").content.decode()
+    assert f'<a href="/admin/members/member/{old_ada.pk}/change/">ada.at-work@example.org</a>' in page
+    assert WHY in page
+    page = staff.get(f"/admin/members/member/{old_ada.pk}/change/").content.decode()
+    assert "ada@example.org</a> (the one that we write to)" in page
+    assert 'name="_save"' not in page
+
+
+def test_an_address_that_cannot_be_opened_does_not_hide_the_page(
+    staff: Client, ada: Member, old_ada: Member, now: datetime, settings: Any
+) -> None:
+    merge(ada, old_ada, now)
+    settings.FIELD_ENCRYPTION_KEYS = [("other", b"x" * 32)]
+    page = staff.get(f"/admin/members/member/{ada.pk}/change/")
+    assert page.status_code == 200
+    assert "cannot be opened" in page.content.decode()
 
 
 # --- Several members of staff at once
