@@ -102,8 +102,12 @@ def left_unpaid(house: House) -> None:
     house.stripe.advance(timedelta(days=2))
 
 
-def recovered(house: House, copies: int, **wish: Any) -> None:
-    """Left until it expired, then paid on as many copies of the page as the reader opened; and one more was left."""
+def recovered(house: House, copies: int, *, is_marked: bool = True, **wish: Any) -> None:
+    """
+    Left until it expired, then paid on as many copies of the page as the reader opened; and one more was left.
+
+    :param is_marked: whether Stripe copies our mark on the payment behind the page, which it does not promise.
+    """
     Campaign.objects.update(reminds_abandoned=True)
     left = start(house, reminder_consent=True, **wish)
     with contextlib.suppress(StripeError):
@@ -111,6 +115,8 @@ def recovered(house: House, copies: int, **wish: Any) -> None:
     house.stripe.advance(timedelta(hours=3))
     opened = [house.stripe.recover(left)["id"] for _ in range(copies + 1)]
     for copy in opened[:copies]:
+        if not is_marked:
+            house.stripe.account.secret(copy).update(payment_intent_data={}, subscription_data={})
         house.stripe.pay(copy)
     house.stripe.advance(timedelta(days=2))
 
@@ -130,6 +136,15 @@ def monthly_recovered(house: House) -> None:
 
 def monthly_recovered_and_paid_twice(house: House) -> None:
     recovered(house, 2, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def recovered_without_our_mark(house: House) -> None:
+    recovered(house, 2, is_marked=False)
+
+
+def monthly_recovered_without_our_mark(house: House) -> None:
+    recovered(house, 2, is_marked=False, **MONTHLY)
     house.stripe.advance(timedelta(days=32))
 
 
@@ -176,6 +191,8 @@ VARIATIONS: list[Callable[[House], None]] = [
     recovered_and_paid_twice,
     monthly_recovered,
     monthly_recovered_and_paid_twice,
+    recovered_without_our_mark,
+    monthly_recovered_without_our_mark,
     debit_recovered_and_paid_twice,
 ]
 
