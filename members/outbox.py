@@ -10,6 +10,7 @@ over one connection and marks each row at once. Nothing here speaks SMTP inside 
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -86,7 +87,7 @@ def owe_many(promises: Sequence[Promise], *, deliver_before: datetime, now: date
         if kind not in emails.KINDS or emails.KINDS[kind].look_up is None:
             raise emails.UnknownMail(f"Nobody can be asked what a {kind!r} mail says.")
     domain = _our_domain()
-    public_ids = [str(uuid.uuid4()) for _ in promises]
+    public_ids = [secrets.token_hex(16) for _ in promises]
     return insert_columns(
         Message,
         each={

@@ -51,24 +51,18 @@ def get_people(hashes: Collection[str]) -> People:
     """
     people = People(set(hashes))
     asked = Member.objects.filter(among("email_hash", people.hashes)).order_by()
-    # A member that others were merged into was not merged itself, so that of the last two joins one finds nothing.
-    rows = asked.values_list(
-        "pk", "email_hash", "merged_into", "merged_into__email_hash", "aliases", "aliases__email_hash",
-        "merged_into__aliases", "merged_into__aliases__email_hash",
-    )  # fmt: skip
-    for pk, email_hash, kept, kept_hash, alias, alias_hash, other, other_hash in rows:
-        person = kept_hash or email_hash
-        for member, address in (
-            (pk, email_hash),
-            (kept, kept_hash),
-            (alias, alias_hash),
-            (other, other_hash),
-        ):
-            if member is not None:
-                people.members[member] = people._of[address] = person
-        if kept or alias:
-            people._kept.add(kept or pk)
-    people.members = {member: people._of[person] for member, person in people.members.items()}
+    # A union, and not outer joins: for thousands of addresses those would have PostgreSQL read all members there are.
+    alone_or_kept = asked.filter(merged_into=None).values_list(
+        "pk", "email_hash", "aliases", "aliases__email_hash"
+    )
+    merged = asked.exclude(merged_into=None).values_list(
+        "merged_into", "merged_into__email_hash", "merged_into__aliases", "merged_into__aliases__email_hash"
+    )
+    for kept, person, alias, alias_hash in alone_or_kept.union(merged, all=True):
+        people.members[kept] = people._of[person] = person
+        if alias is not None:
+            people.members[alias] = people._of[alias_hash] = person
+            people._kept.add(kept)
     people.hashes.update(people._of)
     return people
 

@@ -64,11 +64,13 @@ def insert_columns(
     alias = router.db_for_write(model)
     connection = connections[alias]
     columns, shared, statement = _columns_statement(model, alias, tuple(each))
-    constants = [
-        None if value is None else field.get_db_prep_save(value, connection)
-        for field in shared
-        for value in (same[field.name] if field.name in same else field.get_default(),)
-    ]
+    constants = _plain(
+        [
+            None if value is None else field.get_db_prep_save(value, connection)
+            for field in shared
+            for value in (same[field.name] if field.name in same else field.get_default(),)
+        ]
+    )
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(statement, [*constants, *map(_array, each.values())])
@@ -122,6 +124,10 @@ def _array(values: Sequence[Any]) -> list[Any] | str:
         if '"' not in together and "\\" not in together:
             return '{"' + '","'.join(values) + '"}'
         return "{" + ",".join([_quoted(text) for text in values]) + "}"
+    return _plain(values)
+
+
+def _plain(values: Sequence[Any]) -> list[Any]:
     return [value.value if isinstance(value, enum.Enum) else value for value in values]
 
 

@@ -45,7 +45,7 @@ class Candidate:
 
     @property
     def is_recurring(self) -> bool:
-        return self.kind == Kind.RECURRING
+        return self.every_months is not None
 
     @property
     def is_first_of_two(self) -> bool:
