@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
 
-from members import addresses, bounces, clock, crypto, people, queries
+from members import addresses, bounces, clock, crypto, emails, people, queries
 from members.models import (
     Bounce,
     Consent,
@@ -31,6 +31,11 @@ from members.models import (
     TierThreshold,
 )
 from members.windows import FoundByAddress, Window
+
+
+def _elsewhere(message: Message) -> str:
+    """What stands in the place of an address or contents that are not in the row; "" where they were forgotten."""
+    return "(asked for when it is sent)" if emails.is_looked_up(message.kind) else ""
 
 
 def _opened(row: Any, field: str) -> Any:
@@ -250,11 +255,11 @@ class MessageAdmin(FoundByAddress, Window, admin.ModelAdmin[Message]):
 
     @admin.display(description="Recipient")
     def shown_recipient(self, message: Message) -> str:
-        return str(_opened(message, "recipient"))
+        return str(_opened(message, "recipient")) or _elsewhere(message)
 
     @admin.display(description="Contents")
     def shown_context(self, message: Message) -> str:
-        context = _opened(message, "context")
+        context = _opened(message, "context") or _elsewhere(message)
         if not isinstance(context, dict):
             return str(context)
         return "\n".join(f"{key}: {value}" for key, value in sorted(context.items()))

@@ -124,6 +124,12 @@ def is_sent_once_at_most(kind: str) -> bool:
     return known is not None and known.delivery is Delivery.AT_MOST_ONCE
 
 
+def is_looked_up(kind: str) -> bool:
+    """Whether address and contents of a mail of this kind are asked for when it is sent (`Kind.look_up`)."""
+    known = KINDS.get(kind)
+    return known is not None and known.look_up is not None
+
+
 def check_context(kind: str, context: dict[str, Any]) -> None:
     """
     Refuse a mail that could not be written later.

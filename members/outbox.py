@@ -84,7 +84,7 @@ def owe_many(promises: Sequence[Promise], *, deliver_before: datetime, now: date
         return 0
     kinds, dedup_keys, hashes, locales = zip(*promises, strict=True)
     for kind in set(kinds):
-        if kind not in emails.KINDS or emails.KINDS[kind].look_up is None:
+        if not emails.is_looked_up(kind):
             raise emails.UnknownMail(f"Nobody can be asked what a {kind!r} mail says.")
     domain = _our_domain()
     public_ids = [secrets.token_hex(16) for _ in promises]
