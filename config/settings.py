@@ -281,7 +281,9 @@ if REMINDER_MAILS > 2:
 # With what a mail provider proves itself when it tells us of a bounce; several while it is changed, none: not taken.
 MAIL_WEBHOOK_SECRETS = env.items("MAIL_WEBHOOK_SECRET", "")
 if any(len(secret) < 32 for secret in MAIL_WEBHOOK_SECRETS):
-    raise ImproperlyConfigured("MAIL_WEBHOOK_SECRET needs 32 characters or more; `openssl rand -hex 32` makes one.")
+    raise ImproperlyConfigured(
+        "MAIL_WEBHOOK_SECRET needs 32 characters or more; `openssl rand -hex 32` makes one."
+    )
 globals().update(env.email("EMAIL_URL", "eml:" if DEBUG else "smtp://127.0.0.1:25"))
 EMAIL_TIMEOUT = 20  # seconds; a mail server that says nothing must not hold a worker
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM_SUPPORT_EMAIL}>")
