@@ -1,7 +1,8 @@
 """
 `python -m benchmarks` (or `make bench`): measure and print each row beside its target.
 
-`python -m benchmarks nothing limit webhook` measures only these rows, which takes a fraction of the time.
+`python -m benchmarks nothing limit webhook` measures only these rows, which takes a fraction of the time;
+`python -m benchmarks reminders --due 1000000` that many reminders due at once, which takes some minutes to lay out.
 """
 
 from __future__ import annotations
@@ -20,36 +21,42 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks import place, report, rounds, servers
+from benchmarks import place, reminders, report, rounds, servers
 from benchmarks.rounds import Row
 
 NEEDED = ("nothing", "limit")  # every ratio is one to these
-NAMES = (*NEEDED, "best", "webhook", "create", "paced", "sandbox", "campaign", "unchanged", "renewals")
+NAMES = (*NEEDED, "best", "webhook", "create", "paced", "sandbox", "campaign", "unchanged", "renewals",
+         "reminders")  # fmt: skip
 
 
 def main() -> int:
     """Exit status 0 if everything could be measured, however fast it was; 1 with a sentence if not."""
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure the house beside its limits.")
     parser.add_argument("rows", nargs="*", choices=[[], *NAMES], help="all, if none is named")
-    wanted = {*parser.parse_args().rows} or {*NAMES}
+    parser.add_argument("--due", type=int, default=100_000, help="reminders due at once (%(default)s)")
+    given = parser.parse_args()
+    wanted = {*given.rows} or {*NAMES}
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="sustainer-bench-") as scratch:
-            rows, renewals = _measure(wanted | {*NEEDED}, Path(scratch))
+            rows, apart = _measure(wanted | {*NEEDED}, Path(scratch), due=given.due)
     except (place.NoDatabase, servers.NotServing, rounds.Failed) as problem:
         print(problem, file=sys.stderr)
         return 1
-    report.show(rows, renewals, seconds=time.monotonic() - began)
+    report.show(rows, apart, seconds=time.monotonic() - began)
     return 0
 
 
-def _measure(wanted: set[str], scratch: Path) -> tuple[dict[str, Row], dict[str, Any] | None]:
+def _measure(wanted: set[str], scratch: Path, *, due: int) -> tuple[dict[str, Row], report.Apart]:
     with ExitStack() as stack:
         here = stack.enter_context(place.prepared(scratch / "data"))
         stack.callback(place.forget_rings)
         environment = here.environment
         here.manage("collectstatic", "--no-input", "--verbosity", "0")
-        renewals = _renewals(environment) if "renewals" in wanted else None
+        apart = report.Apart(
+            reminders=reminders.measure(environment, here.database_url, due) if "reminders" in wanted else {},
+            renewals=_renewals(environment) if "renewals" in wanted else {},
+        )
 
         def serve(name: str, application: str, **changes: str) -> servers.Server:
             log = scratch / f"{name}.log"
@@ -88,7 +95,7 @@ def _measure(wanted: set[str], scratch: Path) -> tuple[dict[str, Row], dict[str,
         }
         rows = {name: make() for name, make in makers.items() if name in wanted}
         rounds.measure(list(rows.values()), here)
-    return rows, renewals
+    return rows, apart
 
 
 def _renewals(environment: dict[str, str]) -> dict[str, Any]:

@@ -1,221 +1,165 @@
 """
 Reminders that are due at once: how fast they are decided about and handed to the outbox, and in how much memory.
 
-`python -m benchmarks.reminders [ROWS] [SECONDS]` lays out so many due reminders (1,000,000) on a fresh PostgreSQL
-database and lets dispatchers run for so long (20 s), beside the bare loop: claim ids with SKIP LOCKED, mark them,
-nothing else. Each row is a person, a sealed address, a decision with all its questions, and a sealed mail.
+`python -m benchmarks.reminders [DUE]` lays out so many (1,000,000) on a fresh database and lets dispatchers and bare
+loops (`benchmarks.reminders_parts`) work them off, in turns of some batches, one worker and two, until nothing is
+due. A ratio is one of neighbouring turns; the median of all rounds counts, since machines have moods.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
+import statistics
 import subprocess
 import sys
 import tempfile
 import time
-import uuid
 from pathlib import Path
 from typing import Any
 
 import psycopg
 
 from benchmarks import place
+from benchmarks.reminders_parts import BATCH
+from benchmarks.rounds import Failed
 
-BATCH = 1000
-LEAST = 0.35  # of the bare loop
-MORE_WITH_TWO = 1.6
+WORKERS = ("bare", "dispatch")
+_ROUNDS = 16  # at most; each takes six turns' worth of rows
+_FAILED = Failed("The reminders could not be worked off; the error stands above.")
 
 
-def main(rows: int, seconds: float) -> int:
-    """Print a table and one JSON line; 0 however fast it was, 1 if it could not be measured."""
+def main(due: int) -> int:
+    """Print what was found and one JSON line; 0 however fast it was, 1 if it could not be measured."""
     try:
         with (
             tempfile.TemporaryDirectory(prefix="sustainer-bench-") as scratch,
             place.prepared(Path(scratch)) as here,
         ):
-            found = _measure(here, rows, seconds)
-    except place.NoDatabase as problem:
+            found = measure(here.environment, here.database_url, due)
+    except (place.NoDatabase, Failed) as problem:
         print(problem, file=sys.stderr)
         return 1
-    bare, one, two = found["bare"], found["one"], found["two"]
-    print(f"\n{rows:,} reminders due at once, batches of {BATCH:,}, at most {seconds:g} s each\n")
-    print(f"  bare claim loop, 1 worker      {bare['per_second']:10,.0f} rows/s   {bare['peak_mb']:6.0f} MB")
-    print(f"  decided and handed, 1 worker   {one['per_second']:10,.0f} rows/s   {one['peak_mb']:6.0f} MB")
-    print(f"  decided and handed, 2 workers  {two['per_second']:10,.0f} rows/s   {two['peak_mb']:6.0f} MB")
-    print(f"  of the bare loop: {one['per_second'] / bare['per_second']:.2f} (at least {LEAST})")
-    print(f"  two of one: {two['per_second'] / one['per_second']:.2f} (at least {MORE_WITH_TWO})")
-    print(f"  memory gained over {one['rows']:,} rows: {one['gained_mb']:.1f} MB")
-    print(json.dumps({"row": "reminders", "due": rows, **found}))
+    for line in describe(found):
+        print(line)
+    print(json.dumps({"row": "reminders", **found}))
     return 0
 
 
-def _measure(here: place.Place, rows: int, seconds: float) -> dict[str, Any]:
-    environment = {**here.environment, "LOG_LEVEL": "ERROR", "REMINDER_HOLD_OUT_PERCENT": "0"}
-    _run(environment, "lay_out", rows, seconds)
-    found = {"bare": _run(environment, "bare", rows, seconds)}
-    for name, workers in (("one", 1), ("two", 2)):
-        _put_back(here.database_url)
-        running = [_start(environment, "dispatch", rows, seconds) for _ in range(workers)]
-        parts = [_finish(process) for process in running]
-        found[name] = {
-            "rows": sum(part["rows"] for part in parts),
-            "per_second": sum(part["per_second"] for part in parts),
-            "peak_mb": max(part["peak_mb"] for part in parts),
-            "gained_mb": max(part["gained_mb"] for part in parts),
-        }
+def describe(found: dict[str, Any]) -> list[str]:
+    """What was found, for people."""
+    rates = found["per_second"]
+    return [
+        f"{found['due']:,} reminders due at once, batches of {BATCH:,}, medians of {found['rounds']} rounds:",
+        f"  bare claim loop     {rates['bare 1']:9,.0f} rows/s, two workers {rates['bare 2']:9,.0f}",
+        f"  decided and handed  {rates['dispatch 1']:9,.0f} rows/s, two workers {rates['dispatch 2']:9,.0f}",
+        f"  of the bare loop    {found['of_bare']:9.2f}         two workers {found['of_bare_with_two']:9.2f}",
+        f"  two workers of one  {found['two_of_one']:9.2f}         (bare loop: {found['bare_two_of_one']:.2f})",
+        f"  memory of a worker  {found['peak_mb']:9.0f} MB, of which gained over {found['rows_of_worker']:,.0f} rows "
+        f"{found['gained_mb']:.1f}",
+    ]
+
+
+def measure(environment: dict[str, str], database_url: str, due: int) -> dict[str, Any]:
+    """
+    Lay out the reminders, work them off, and leave nothing behind.
+
+    :raises Failed: a part could not be measured, and has said why.
+    """
+    quiet = {**environment, "LOG_LEVEL": "ERROR", "DATABASE_STATEMENT_TIMEOUT_MS": "600000"}
+    _part(quiet, "lay_out", str(due))
+    with psycopg.connect(database_url, autocommit=True) as link:
+        link.execute("VACUUM ANALYZE")
+        workers = {kind: [Worker(quiet, kind) for _ in range(2)] for kind in WORKERS}
+        try:
+            found = _rounds(workers, due)
+        finally:
+            for worker in (*workers["bare"], *workers["dispatch"]):
+                worker.stop()
+        link.execute(
+            "TRUNCATE reminders_reminder, reminders_remindersend, members_message, members_member, "
+            "donations_contribution CASCADE"
+        )
     return found
 
 
-def _put_back(url: str) -> None:
-    with psycopg.connect(url, autocommit=True) as link:
-        link.execute("TRUNCATE members_message")
-        link.execute("UPDATE reminders_remindersend SET state = 'PLANNED', decided_at = NULL, handed_on = NULL, "
-                     "handovers = 0 WHERE state <> 'PLANNED'")  # fmt: skip
-        link.execute(
-            "UPDATE reminders_reminder SET state = 'SCHEDULED', ended_at = NULL WHERE state <> 'SCHEDULED'"
-        )
-        link.execute("VACUUM ANALYZE reminders_remindersend, reminders_reminder")
-
-
-def _start(environment: dict[str, str], part: str, rows: int, seconds: float) -> subprocess.Popen[str]:
-    return subprocess.Popen(
-        [sys.executable, "-m", "benchmarks.reminders", part, str(rows), str(seconds)],
-        cwd=place.ROOT,
-        env=environment,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-
-
-def _finish(process: subprocess.Popen[str]) -> dict[str, Any]:
-    out, _ = process.communicate()
-    assert process.returncode == 0, "the part that failed says why above"
-    found: dict[str, Any] = json.loads(out.splitlines()[-1])
-    return found
-
-
-def _run(environment: dict[str, str], part: str, rows: int, seconds: float) -> dict[str, Any]:
-    return _finish(_start(environment, part, rows, seconds))
-
-
-# --- The parts, each a process of its own
-
-
-def _lay_out(rows: int) -> dict[str, Any]:
-    from django.conf import settings
-    from django.utils import timezone
-
-    from donations.models import Campaign
-    from members import crypto
-    from reminders import calendar
-    from reminders.models import Reminder
-
-    now = timezone.now()
-    month = calendar.add_months(now.date(), 0)
-    campaign = Campaign.objects.values_list("pk", flat=True)[0]
-    email = Reminder._meta.get_field("email")
-    urls = settings.DATABASES["default"]
-    began = time.perf_counter()
-    with psycopg.connect(
-        host=urls["HOST"],
-        port=urls["PORT"],
-        dbname=urls["NAME"],
-        user=urls["USER"],
-        password=urls["PASSWORD"],
-    ) as link:
-        with link.cursor().copy(
-            "COPY reminders_reminder (id, public_id, kind, state, email, email_hash, locale, time_zone, country, "
-            "campaign_id, interval, amount_minor, currency, source, consent_version, period, anchor_day, "
-            "mails_promised, mails_without_answer, held_out, created_at) FROM STDIN"
-        ) as copy:
-            for number in range(1, rows + 1):
-                row = Reminder(public_id=uuid.uuid4())
-                address = f"reader{number}@example.org"
-                sealed = bytes(email.seal(row, address))
-                copy.write_row(
-                    (number, row.public_id, "ONE_OFF", "SCHEDULED", sealed, crypto.lookup_hash(address), "en", "",
-                     "US", campaign, "month", 500, "USD", "{}", "reminder-1", month, 1, 1, 0, False, now)
-                )  # fmt: skip
-        link.execute(
-            "INSERT INTO reminders_remindersend (reminder_id, period, step, state, reason, rid, person, "
-            "due_at, ready_at, handovers, conversion, value_currency) "
-            "SELECT id, period, 1, 'PLANNED', '', gen_random_uuid(), email_hash, %s, %s, 0, '', '' "
-            "FROM reminders_reminder",
-            (now, now),
-        )
-    return {"seconds": time.perf_counter() - began}
-
-
-def _loop(step: Any, seconds: float) -> dict[str, Any]:
-    step()  # the first batch pays for caches and connections
-    base = _rss()
-    done, began = 0, time.perf_counter()
-    while (elapsed := time.perf_counter() - began) < seconds:
-        count = step()
-        done += count
-        if count < BATCH:
-            break
-    elapsed = time.perf_counter() - began
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+def _rounds(workers: dict[str, list[Worker]], due: int) -> dict[str, Any]:
+    held = 0.0
+    for worker in (*workers["bare"], *reversed(workers["dispatch"])):
+        worker.begin(1)
+        held = worker.end()["held_mb"]  # the first batch pays for caches and connections
+    left = due - 4 * BATCH
+    batches = max(1, left // (6 * BATCH) // _ROUNDS)
+    rates: dict[str, list[float]] = {f"{kind} {count}": [] for kind in WORKERS for count in (1, 2)}
+    turns = [(kind, count) for count in (1, 2) for kind in WORKERS]
+    rows_of_worker, peak, last = 0.0, 0.0, held
+    while left >= 6 * batches * BATCH and len(rates["bare 1"]) < _ROUNDS:
+        for kind, count in turns:
+            began = time.perf_counter()
+            for worker in workers[kind][:count]:
+                worker.begin(batches)
+            parts = [worker.end() for worker in workers[kind][:count]]
+            rows = sum(part["rows"] for part in parts)
+            rates[f"{kind} {count}"].append(rows / (time.perf_counter() - began))
+            left -= int(rows)
+            if kind == "dispatch":
+                rows_of_worker += parts[0]["rows"]
+                peak, last = parts[0]["peak_mb"], parts[0]["held_mb"]
+        turns = [*turns[1:], turns[0]]  # no kind has always the same neighbour before it
     return {
-        "rows": done,
-        "per_second": done / elapsed,
+        "due": due,
+        "rounds": len(rates["bare 1"]),
+        "per_second": {name: statistics.median(found) for name, found in rates.items()},
+        "of_bare": _ratio(rates["dispatch 1"], rates["bare 1"]),
+        "of_bare_with_two": _ratio(rates["dispatch 2"], rates["bare 2"]),
+        "two_of_one": _ratio(rates["dispatch 2"], rates["dispatch 1"]),
+        "bare_two_of_one": _ratio(rates["bare 2"], rates["bare 1"]),
+        "rows_of_worker": rows_of_worker,
         "peak_mb": peak,
-        "gained_mb": _rss() - base,
+        "gained_mb": last - held,
     }
 
 
-def _rss() -> float:
-    """Megabytes that this process holds now."""
-    pages = int(Path("/proc/self/statm").read_text().split()[1])
-    return pages * resource.getpagesize() / 1024 / 1024
+def _ratio(these: list[float], those: list[float]) -> float:
+    return statistics.median(a / b for a, b in zip(these, those, strict=True))
 
 
-def _bare(seconds: float) -> dict[str, Any]:
-    from django.db import transaction
-    from django.utils import timezone
+class Worker:
+    """A process that does batches when it is told to."""
 
-    from reminders.models import ReminderSend
+    def __init__(self, environment: dict[str, str], kind: str) -> None:
+        self._process = subprocess.Popen(
+            [sys.executable, "-m", "benchmarks.reminders_parts", kind],
+            cwd=place.ROOT,
+            env=environment,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
 
-    now = timezone.now()
+    def begin(self, batches: int) -> None:
+        assert self._process.stdin
+        print(batches, file=self._process.stdin, flush=True)
 
-    def step() -> int:
-        due = ReminderSend.objects.filter(state="PLANNED", ready_at__lte=now).order_by("ready_at", "id")
-        with transaction.atomic():
-            ids = list(due.select_for_update(skip_locked=True).values_list("pk", flat=True)[:BATCH])
-            return ReminderSend.objects.filter(pk__in=ids, state="PLANNED").update(
-                state="EXPIRED", decided_at=now
-            )
+    def end(self) -> dict[str, float]:
+        """Rows, seconds, and the megabytes that it holds and held at most. Raises Failed if it died."""
+        assert self._process.stdout
+        line = self._process.stdout.readline()
+        if not line:
+            raise _FAILED
+        found: dict[str, float] = json.loads(line)
+        return found
 
-    return _loop(step, seconds)
-
-
-def _dispatch(seconds: float) -> dict[str, Any]:
-    from django.utils import timezone
-
-    from reminders import calendar, dispatch, zones
-
-    zone = zones.of_reader(time_zone="", country="US")
-    morning = calendar.next_morning(timezone.now(), zone)  # nobody is written to at night
-    return _loop(lambda: dispatch.dispatch_due(now=morning, limit=BATCH).handed_over, seconds)
+    def stop(self) -> None:
+        self._process.communicate()
 
 
-def _part(name: str, rows: int, seconds: float) -> None:
-    import django
-
-    django.setup()
-    if name == "lay_out":
-        print(json.dumps(_lay_out(rows)))
-    else:
-        print(json.dumps(_bare(seconds) if name == "bare" else _dispatch(seconds)))
+def _part(environment: dict[str, str], *arguments: str) -> None:
+    command = [sys.executable, "-m", "benchmarks.reminders_parts", *arguments]
+    if subprocess.run(command, cwd=place.ROOT, env=environment, check=False).returncode:
+        raise _FAILED
 
 
 if __name__ == "__main__":
-    given = sys.argv[1:]
-    if given and given[0] in ("lay_out", "bare", "dispatch"):
-        _part(given[0], int(given[1]), float(given[2]))
-    else:
-        os.chdir(place.ROOT)
-        sys.exit(main(int(given[0]) if given else 1_000_000, float(given[1]) if len(given) > 1 else 20))
+    os.chdir(place.ROOT)
+    sys.exit(main(int(sys.argv[1]) if len(sys.argv) > 1 else 1_000_000))

@@ -7,12 +7,22 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from benchmarks import reminders
 from benchmarks.rounds import CONNECTIONS, ROUNDS, SECONDS, Row
 from benchmarks.servers import THREADS, WORKERS
 
 
-def show(rows: dict[str, Row], renewals: dict[str, Any] | None, *, seconds: float) -> None:
+@dataclass(frozen=True, slots=True)
+class Apart:
+    """What is measured without requests; empty where it was not asked for."""
+
+    renewals: dict[str, Any]
+    reminders: dict[str, Any]
+
+
+def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
     """Print everything."""
+    renewals = apart.renewals
     print(
         f"\n{WORKERS} workers × {THREADS} threads, {CONNECTIONS} connections, "
         f"medians of {ROUNDS} rounds of {SECONDS:g} s; {seconds:.0f} s in all\n"
@@ -30,8 +40,10 @@ def show(rows: dict[str, Row], renewals: dict[str, Any] | None, *, seconds: floa
             f"{renewals['per_second']:,.0f} events/s ({renewals['renewals_per_second']:,.1f} renewals/s), "
             f"{renewals['cpu_us']:,.0f} CPU µs and {renewals['queries_an_event']:.1f} queries an event"
         )
+    if apart.reminders:
+        print("\nReminders:", *reminders.describe(apart.reminders), sep="\n")
     print("\nTargets")
-    targets = list(_targets(rows, renewals or {}))
+    targets = [*_targets(rows, renewals), *_reminder_targets(apart.reminders)]
     for target in targets:
         found = f"{target.found:.2f}"
         print(f"  {'met   ' if target.is_met else 'MISSED'}  {target.name:50}{found:>8}   {target.wanted}")
@@ -41,6 +53,8 @@ def show(rows: dict[str, Row], renewals: dict[str, Any] | None, *, seconds: floa
         print(json.dumps({"row": key, **figures}))
     if renewals:
         print(json.dumps({"row": "renewals", **renewals}))
+    if apart.reminders:
+        print(json.dumps({"row": "reminders", **apart.reminders}))
     for target in targets:
         print(
             json.dumps(
@@ -88,3 +102,12 @@ def _targets(rows: dict[str, Row], renewals: dict[str, Any]) -> Iterator[Target]
     if renewals:
         yield Target("queries to book a renewal", renewals["queries_for_invoice_paid"], most=14)
         yield Target("calls to Stripe to book the renewals", renewals["stripe_calls"], most=0)
+
+
+def _reminder_targets(found: dict[str, Any]) -> Iterator[Target]:
+    if not found:
+        return
+    yield Target("reminders due at once, of the bare loop", found["of_bare"], least=0.35)
+    yield Target("the same, two workers of two bare loops", found["of_bare_with_two"], least=0.35)
+    yield Target("the same, two workers of one", found["two_of_one"], least=1.6)
+    yield Target("the same, megabytes that a worker gains", found["gained_mb"], most=8)

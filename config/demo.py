@@ -339,6 +339,7 @@ def banner(house: House) -> str:
     Staff            {house.url}/admin/   user: admin   password: {STAFF_PASSWORD}
     Offline Stripe   {house.sandbox_url}/   its clock, books, refunds and bank answers
       by script      curl -X POST {house.sandbox_url}/_sandbox/clock -d '{{"advance": "31 days"}}'
+    A reminder       ask for one at the foot of the support page, move the clock beyond its day, see the mailbox
     The books        DEBUG=True DATA_DIR={house.data_dir} .venv/bin/python manage.py books
 
   Cards to pay with:

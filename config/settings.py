@@ -232,7 +232,7 @@ STRIPE_LIVEMODE = STRIPE_SECRET_KEY.startswith(("sk_live_", "rk_live_"))
 STRIPE_PRODUCT_NAME = env.text("STRIPE_PRODUCT_NAME", "Contribution")
 STRIPE_STATEMENT_SUFFIX = env.optional("STRIPE_STATEMENT_SUFFIX")
 STRIPE_CHECKOUT_HOSTS = env.items(
-    "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,billing.stripe.com,invoice.stripe.com"
+    "STRIPE_CHECKOUT_HOSTS", "checkout.stripe.com,buy.stripe.com,billing.stripe.com,invoice.stripe.com"
 )
 # How many checkouts one network may begin in ten minutes; against card testing. 0: no limit.
 CHECKOUTS_PER_NETWORK = env.number("CHECKOUTS_PER_NETWORK", 0 if STRIPE_API_BASE else 30)
@@ -283,7 +283,7 @@ REMINDER_MAILS = env.number("REMINDER_MAILS", 1, least=1)
 # Whether an address that we see for the first time has to say yes by mail first.
 REMINDER_CONFIRM_ONE_OFF = env.flag("REMINDER_CONFIRM_ONE_OFF", default=False)
 REMINDER_CONFIRM_RECURRING = env.flag("REMINDER_CONFIRM_RECURRING", default=True)
-REMINDER_CONSENT_VERSION = env.text("REMINDER_CONSENT_VERSION", "reminder-1")
+REMINDER_CONSENT_VERSION = env.text("REMINDER_CONSENT_VERSION", "reminder-2")
 # How many reminders may be asked for in an hour; beyond that the answer is the same and nothing is stored. 0: no limit.
 REMINDERS_PER_NETWORK = env.number("REMINDERS_PER_NETWORK", 200)
 REMINDERS_PER_ADDRESS = env.number("REMINDERS_PER_ADDRESS", 3)
@@ -296,6 +296,12 @@ if REMINDER_MAILS > 2:
     raise ImproperlyConfigured("REMINDER_MAILS is 1 or 2: more than two mails for one wish is too many.")
 
 # --- Mail ---------------------------------------------------------------------------------------
+# With what a mail provider proves itself when it tells us of a bounce; several while it is changed, none: not taken.
+MAIL_WEBHOOK_SECRETS = env.items("MAIL_WEBHOOK_SECRET", "")
+if any(len(secret) < 32 for secret in MAIL_WEBHOOK_SECRETS):
+    raise ImproperlyConfigured(
+        "MAIL_WEBHOOK_SECRET needs 32 characters or more; `openssl rand -hex 32` makes one."
+    )
 globals().update(env.email("EMAIL_URL", "eml:" if DEBUG else "smtp://127.0.0.1:25"))
 EMAIL_TIMEOUT = 20  # seconds; a mail server that says nothing must not hold a worker
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM_SUPPORT_EMAIL}>")

@@ -6,11 +6,13 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config import docs, health
+from members import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="support:index"), name="home"),
     path("api/v1/", include("donations.urls")),
     path("api/v1/reminders/", include("reminders.urls")),
+    path("api/v1/mail/bounces/", webhooks.MailBounces.as_view(), name="mail-bounces"),
     path("api/v1/schema/", docs.Schema.as_view(), name="schema"),
     path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),
     path("support/", include("donations.page_urls")),

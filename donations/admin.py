@@ -89,12 +89,18 @@ class ContributionAdmin(Window, admin.ModelAdmin[Contribution]):
         "campaign",
         "member",
     ]
-    list_filter = ["interval", "checkout_state", "currency", "campaign"]
+    list_filter = [
+        "interval",
+        "checkout_state",
+        "currency",
+        "campaign",
+        ("copy_of", admin.EmptyFieldListFilter),
+    ]
     list_select_related = ["campaign", "member", "subscription"]
     search_fields = ["=stripe_session_id", "=subscription__stripe_id", "=stripe_customer_id"]
     search_help_text = "Stripe's id of a session, subscription or customer."
     date_hierarchy = "created_at"
-    exclude = ["email", "name", "checkout_url", "idempotency_hash", "request_fingerprint"]
+    exclude = ["email", "name", "checkout_url", "recovery_url", "idempotency_hash", "request_fingerprint"]
     inlines = [SubscriptionInline, PaymentInline]
 
     @admin.display(ordering="amount_minor")

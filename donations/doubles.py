@@ -20,7 +20,7 @@ from django.db.models import Q
 from donations import gateway, letters, links
 from donations.errors import GoneAtStripe, PaymentsRefused, PaymentsUnavailable
 from donations.models import ChargeTrace, DoubleCharge, Payment, Subscription
-from members import outbox
+from members import outbox, people
 from members.rows import insert_new
 
 SECOND_CHARGE = "second_charge"
@@ -64,7 +64,11 @@ def _pairs(trace: ChargeTrace) -> list[tuple[Payment, Payment, str]]:
     payment = trace.payment
     assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
     near = timedelta(days=settings.DOUBLE_CHARGE_DAYS)
-    same = Q(contribution__member=payment.contribution.member_id) if payment.contribution.member_id else Q()
+    same = Q()
+    one_person: set[int] = set()
+    if member_id := payment.contribution.member_id:
+        one_person = set(people.members_of(member_id).values_list("pk", flat=True))
+        same = Q(contribution__member__in=one_person)
     if trace.card_hash:
         same |= Q(trace__card_hash=trace.card_hash)
     if not same:
@@ -81,7 +85,7 @@ def _pairs(trace: ChargeTrace) -> list[tuple[Payment, Payment, str]]:
     )
     found: list[tuple[Payment, Payment, str]] = []
     for other in others.order_by("paid_at", "pk"):
-        one_member = other.contribution.member_id == payment.contribution.member_id is not None
+        one_member = other.contribution.member_id in one_person
         first, second = sorted((payment, other), key=lambda one: (one.paid_at, one.pk))
         found.append((first, second, Match.MEMBER if one_member else Match.CARD))
     return found
@@ -115,7 +119,7 @@ def _ask(notice: DoubleCharge, first: Payment, second: Payment, *, now: datetime
     outbox.owe(
         kind=SECOND_CHARGE,
         member=member,
-        recipient=member.email,
+        recipient=member.person.email,
         dedup_key=f"{SECOND_CHARGE}:{second.public_id}",
         context={
             "first_text": earlier.amount.format(locale) if earlier else "",

@@ -24,7 +24,7 @@ from django.db.models import Max, Q
 from donations import declines, letters
 from donations.ledger.common import change, locked
 from donations.models import Contribution, Dunning, Payment, Subscription
-from members import farewells, outbox
+from members import farewells, outbox, people
 from members.models import Message
 from members.rows import insert_new
 
@@ -99,7 +99,7 @@ def note_end(contribution: Contribution, subscription: Subscription, *, now: dat
         outbox.owe(
             kind=letters.LAPSED,
             member=member,
-            recipient=member.email,
+            recipient=member.person.email,
             dedup_key=_lapse_key(contribution),
             context=letters.lapse(contribution, subscription, locale=contribution.locale),
             locale=contribution.locale,
@@ -240,19 +240,15 @@ def _write(dunning: Dunning, contribution: Contribution, *, kind: str, now: date
     worthless_at = now + WAITS_FOR_MAIL_SERVER
     if comes is not None and now < comes < worthless_at:
         worthless_at = comes  # the day that it names would have passed
-    return outbox.owe_many(
-        [
-            outbox.Promise(
-                kind=kind,
-                recipient=contribution.member.email,
-                dedup_key=_key(dunning, dunning.mails),
-                context=letters.failure(dunning.payment, contribution.subscription, locale=locale, now=now),
-                locale=locale,
-                member_id=contribution.member.pk,
-                deliver_before=worthless_at,
-            )
-        ],
+    return outbox.owe(
+        kind=kind,
+        member=contribution.member,
+        recipient=contribution.member.person.email,
+        dedup_key=_key(dunning, dunning.mails),
+        context=letters.failure(dunning.payment, contribution.subscription, locale=locale, now=now),
+        locale=locale,
         now=now,
+        deliver_before=worthless_at,
     )
 
 
@@ -303,8 +299,10 @@ def _waits_for_the_reader(payment: Payment) -> bool:
 
 def _gives_otherwise(contribution: Contribution, subscription: Subscription) -> bool:
     """Whether another contribution of the same reader runs on: then this one is not worth a second mail."""
+    if contribution.member_id is None:
+        return False
     others = Subscription.objects.filter(
-        contribution__member=contribution.member, state=Plan.ACTIVE, cancel_at=None
+        contribution__member__in=people.members_of(contribution.member_id), state=Plan.ACTIVE, cancel_at=None
     )
     return others.exclude(pk=subscription.pk).exists()
 

@@ -27,7 +27,12 @@ class Malformed(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Session:
-    """A Checkout Session."""
+    """
+    A Checkout Session.
+
+    One that expired may have a link that opens a copy of it, until `recovery_expires_at`; each copy says in
+    `recovered_from` whose it is.
+    """
 
     id: str
     mode: str
@@ -44,6 +49,9 @@ class Session:
     invoice: str
     setup_intent: str
     livemode: bool
+    recovered_from: str
+    recovery_url: str
+    recovery_expires_at: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -211,6 +219,7 @@ class Customer:
 
 def session(data: Json) -> Session:
     details = data.get("customer_details") or {}
+    recovery = (data.get("after_expiration") or {}).get("recovery") or {}
     return Session(
         id=_need(data, "id", str),
         mode=_need(data, "mode", str),
@@ -227,6 +236,9 @@ def session(data: Json) -> Session:
         invoice=_id(data.get("invoice")),
         setup_intent=_id(data.get("setup_intent")),
         livemode=_need(data, "livemode", bool),
+        recovered_from=_id(data.get("recovered_from")),
+        recovery_url=_text(recovery, "url"),
+        recovery_expires_at=_optional_moment(recovery.get("expires_at")),
     )
 
 

@@ -47,7 +47,8 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _owe_receipt(contribution, payment, member, now=now)
         ledger.note_trace(payment, now=now)
     held = membership.follow(contribution, member, owed, now=now)
-    if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
+    begins = contribution.is_recurring and any(not payment.is_renewal for payment in owed)
+    if held and begins and members.is_only_membership(held, now=now):
         _owe_welcome(contribution, member, held, owed[0], now=now)
 
 
@@ -97,7 +98,7 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
     outbox.owe(
         kind="receipt",
         member=member,
-        recipient=member.email,
+        recipient=member.person.email,
         dedup_key=f"receipt:{payment.public_id}",
         context={
             "receipt_number": number,
@@ -121,7 +122,7 @@ def _owe_welcome(
     outbox.owe(
         kind="welcome",
         member=member,
-        recipient=member.email,
+        recipient=member.person.email,
         dedup_key=f"welcome:{contribution.public_id}",
         context=_welcome_context(contribution, held.tier.name if held.tier else "", first),
         locale=contribution.locale,

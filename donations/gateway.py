@@ -83,6 +83,7 @@ class CheckoutWish:
     locale: str
     success_url: str
     cancel_url: str
+    can_be_recovered: bool = False  # whether Stripe makes a link to a copy of the page if it is left unpaid
 
 
 def open_checkout(wish: CheckoutWish) -> Checkout:
@@ -113,6 +114,8 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
     }
     if wish.email:
         params["customer_email"] = wish.email
+    if wish.can_be_recovered:
+        params["after_expiration"] = {"recovery": {"enabled": True}}
     if wish.interval == Interval.ONCE:
         params["submit_type"] = "donate"
         params["customer_creation"] = "always"
@@ -127,7 +130,7 @@ def open_checkout(wish: CheckoutWish) -> Checkout:
         session = _client().v1.checkout.sessions.create(
             params, {"idempotency_key": f"checkout:{wish.reference}:{wish.attempt}"}
         )
-    if not session.url or not _is_stripes(session.url):
+    if not session.url or not is_stripes(session.url):
         raise PaymentsRefused(
             "Stripe answered with an address that is not its own.", code="checkout_url_refused"
         )
@@ -294,7 +297,7 @@ def get_confirm_page(invoice_id: str) -> str:
         invoice = _client().v1.invoices.retrieve(invoice_id)
     if invoice.status != "open" or not invoice.hosted_invoice_url:
         raise GoneAtStripe("This invoice is not open.")
-    if not _is_stripes(invoice.hosted_invoice_url):
+    if not is_stripes(invoice.hosted_invoice_url):
         raise PaymentsRefused(
             "Stripe answered with an address that is not its own.", code="checkout_url_refused"
         )
@@ -318,7 +321,7 @@ def open_card_page(*, customer: str, return_url: str) -> str:
                 },
             }
         )
-    if not _is_stripes(session.url):
+    if not is_stripes(session.url):
         raise PaymentsRefused(
             "Stripe answered with an address that is not its own.", code="checkout_url_refused"
         )
@@ -416,6 +419,18 @@ def check_signature(*, body: bytes, header: str, secrets: list[str], now: dateti
     raise InvalidSignature("signed by nobody we know")
 
 
+def is_stripes(url: str) -> bool:
+    """Whether an address is one of Stripe's pages (STRIPE_CHECKOUT_HOSTS): readers are sent to no other."""
+    try:
+        parts = urlsplit(url)
+        port = parts.port
+    except ValueError:
+        return False
+    if settings.STRIPE_API_BASE:
+        return f"{parts.scheme}://{parts.netloc}" == settings.STRIPE_API_BASE
+    return parts.scheme == "https" and parts.hostname in settings.STRIPE_CHECKOUT_HOSTS and port is None
+
+
 def _client() -> stripe.StripeClient:
     """
     One client per thread and configuration, with its connection kept open.
@@ -481,10 +496,3 @@ def _checkout_locale(locale: str) -> Any:
         if candidate in _CHECKOUT_LOCALES:
             return candidate
     return "auto"
-
-
-def _is_stripes(url: str) -> bool:
-    parts = urlsplit(url)
-    if settings.STRIPE_API_BASE:
-        return f"{parts.scheme}://{parts.netloc}" == settings.STRIPE_API_BASE
-    return parts.scheme == "https" and parts.hostname in settings.STRIPE_CHECKOUT_HOSTS and parts.port is None

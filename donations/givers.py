@@ -7,12 +7,15 @@ In sets, for many readers at once; nothing here writes.
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable
+from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
-from django.db.models import Max
+from django.db.models import Max, QuerySet
 from django.db.models.functions import Coalesce
 
 from donations.models import Contribution, Dispute, Payment, Subscription
+from members.rows import among
 
 MARK = "reminder"  # in a contribution's source: the mail from whose link it was begun, as an opaque text
 
@@ -24,7 +27,8 @@ def get_last_given_at(member_ids: Collection[int]) -> dict[int, datetime]:
     Members who never gave are not in the answer.
     """
     given = Payment.objects.filter(
-        contribution__member__in=member_ids, state__in=[Payment.State.SUCCEEDED, Payment.State.PROCESSING]
+        among("contribution__member", member_ids),
+        state__in=[Payment.State.SUCCEEDED, Payment.State.PROCESSING],
     )
     last = (
         given.order_by()
@@ -37,13 +41,13 @@ def get_last_given_at(member_ids: Collection[int]) -> dict[int, datetime]:
 def get_members_with_recurring(member_ids: Collection[int]) -> set[int]:
     """Which of these members give every month or year: also those whose payment is late, or who rest for a while."""
     states = [Subscription.State.ACTIVE, Subscription.State.PAST_DUE, Subscription.State.PAUSED]
-    running = Subscription.objects.filter(contribution__member__in=member_ids, state__in=states)
+    running = Subscription.objects.filter(among("contribution__member", member_ids), state__in=states)
     return set(running.values_list("contribution__member", flat=True))
 
 
 def get_members_with_dispute_since(member_ids: Collection[int], since: datetime) -> set[int]:
     """Which of these members asked their bank for money back at or after this moment."""
-    opened = Dispute.objects.filter(payment__contribution__member__in=member_ids, opened_at__gte=since)
+    opened = Dispute.objects.filter(among("payment__contribution__member", member_ids), opened_at__gte=since)
     return set(opened.values_list("payment__contribution__member", flat=True))
 
 
@@ -65,21 +69,57 @@ def get_marked_contributions(*, since: datetime) -> Iterable[tuple[str, datetime
         yield str(source[MARK]), created_at
 
 
-def get_first_payments(*, since: datetime) -> Iterable[tuple[int, str, str | None, datetime, int, str]]:
+@dataclass(frozen=True, slots=True)
+class FirstPayment:
     """
-    The first payment of each gift that arrived since then, the earliest first.
+    The first payment of a gift that arrived.
 
-    As (contribution's primary key, mark or "", look-up hash of the member, when it was paid, minor units, currency).
+    :param mark: of the mail from whose link the gift was begun; "" if there was none.
+    :param left: the public id of the contribution whose page may have been left before it was paid; None where
+        nobody was to be written to about that.
+    :param member: under whose address it was given, by primary key; None while it is not known who gave.
+    :param minor: the sum, in minor units of `currency`.
     """
-    paid = Payment.objects.filter(state=Payment.State.SUCCEEDED, paid_at__gte=since, is_renewal=False)
+
+    contribution: int
+    mark: str
+    left: UUID | None
+    member: int | None
+    paid_at: datetime
+    minor: int
+    currency: str
+
+
+def get_first_payments(*, since: datetime) -> Iterable[FirstPayment]:
+    """The first payment of each gift that arrived since then, the earliest first."""
+    return _first_payments(Payment.objects.filter(paid_at__gte=since))
+
+
+def get_first_payments_of(member_ids: Collection[int]) -> Iterable[FirstPayment]:
+    """The first payment of each gift of these members that ever arrived, the earliest first."""
+    return _first_payments(Payment.objects.filter(among("contribution__member", member_ids)))
+
+
+def _first_payments(payments: QuerySet[Payment]) -> Iterable[FirstPayment]:
+    paid = payments.filter(state=Payment.State.SUCCEEDED, is_renewal=False)
     rows = paid.order_by("paid_at", "pk").values_list(
         "contribution",
         "contribution__source",
-        "contribution__member__email_hash",
+        "contribution__reminder_consent",
+        Coalesce("contribution__copy_of__public_id", "contribution__public_id"),
+        "contribution__member",
         "paid_at",
         "amount_minor",
         "currency",
     )
-    for contribution, source, email_hash, paid_at, minor, currency in rows.iterator():
+    for contribution, source, agreed, public_id, member, paid_at, minor, currency in rows.iterator():
         assert paid_at is not None, "a payment that succeeded has its moment"
-        yield contribution, str((source or {}).get(MARK, "")), email_hash, paid_at, minor, currency
+        yield FirstPayment(
+            contribution=contribution,
+            mark=str((source or {}).get(MARK, "")),
+            left=public_id if agreed else None,
+            member=member,
+            paid_at=paid_at,
+            minor=minor,
+            currency=currency,
+        )

@@ -89,19 +89,23 @@ def after_checkout(contribution: Contribution, *, outcome: str) -> str:
             (key, value) for key, value in parse_qsl(parts.query, keep_blank_values=True) if key not in ours
         ]
         return urlunsplit(parts._replace(query=urlencode([*query, *ours.items()])))
-    slug = contribution.campaign.slug
     if outcome == "thanks":
-        address = reverse("support:thanks", kwargs={"slug": slug, "public_id": contribution.public_id})
-    else:
-        filled = {
-            "back": 1,
-            "amount": contribution.amount_minor,
-            "interval": contribution.interval,
-            "currency": contribution.currency,
-            "lang": contribution.locale,
-        }
-        address = reverse("support:page", kwargs={"slug": slug}) + "?" + urlencode(filled)
-    return settings.PUBLIC_BASE_URL + address
+        return thank_you_page(contribution)
+    filled = {
+        "back": 1,
+        "amount": contribution.amount_minor,
+        "interval": contribution.interval,
+        "currency": contribution.currency,
+        "lang": contribution.locale,
+    }
+    page = reverse("support:page", kwargs={"slug": contribution.campaign.slug})
+    return f"{settings.PUBLIC_BASE_URL}{page}?{urlencode(filled)}"
+
+
+def thank_you_page(contribution: Contribution) -> str:
+    """Our own page that says how a contribution stands."""
+    kept = {"slug": contribution.campaign.slug, "public_id": contribution.public_id}
+    return settings.PUBLIC_BASE_URL + reverse("support:thanks", kwargs=kept)
 
 
 def is_allowed_return(url: str) -> bool:

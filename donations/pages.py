@@ -7,6 +7,7 @@ comes back to us as an event. Everything works without JavaScript.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
 from uuid import UUID
@@ -21,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import amounts, forms, letters, links, queries, serializers, services, velocity
+from donations import amounts, asides, forms, letters, links, queries, serializers, services, velocity
 from donations.errors import (
     GoneAtStripe,
     IdempotencyKeyInUse,
@@ -93,9 +94,18 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
             return _show(
                 request, "support/closed.html", {"campaign": campaign, "has_ended": campaign.has_ended(now)}
             )
-        if request.method == "POST":
-            return _begin(request, offer, forms.from_post(offer, request.POST))
-        return _draw(request, offer, forms.from_link(offer, request.GET), is_back="back" in request.GET)
+        if request.method != "POST":
+            return _draw(request, offer, forms.from_link(offer, request.GET), is_back="back" in request.GET)
+        filled = forms.from_post(offer, request.POST)
+        aside = asides.get()
+        if aside is None or not aside.is_meant(request):
+            return _begin(request, offer, filled)
+        answer = aside.answer(request, _wish(offer, filled), now)
+        return (
+            answer
+            if isinstance(answer, HttpResponse)
+            else _draw(request, offer, filled, aside=answer, status=400)
+        )
 
 
 def _begin(request: HttpRequest, offer: forms.Offer, filled: forms.Filled) -> HttpResponse:
@@ -149,6 +159,7 @@ def _draw(
     faults: dict[str, str] | None = None,
     notice: str = "",
     is_back: bool = False,
+    aside: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
     campaign, ask = offer.campaign, offer.ask(filled)
@@ -176,8 +187,9 @@ def _draw(
         "problem_list": _with_targets(problems, filled),
         "notice": notice,
         "raised": _raised(offer, filled),
-        "remind_me": _remind_me(offer, filled),
+        "remind_me": urlencode(_wish(offer, filled)),
         "is_outage": status == 503,
+        **_aside(_wish(offer, filled), aside, is_outage=status == 503),
         "unavailable": _unavailable(),
         "refused": _refused(),
         "is_back": is_back and not problems and not notice,
@@ -198,12 +210,22 @@ def _raised(offer: forms.Offer, filled: forms.Filled) -> str:
     }
 
 
-def _remind_me(offer: forms.Offer, filled: forms.Filled) -> str:
-    """The query of the page on which a reader asks to be reminded of this very wish."""
+def _wish(offer: forms.Offer, filled: forms.Filled) -> asides.Wish:
+    """What is chosen, for whoever asks for it later: a mail, a calendar, another page."""
     wish: dict[str, str | int] = {"campaign": offer.campaign.slug, "interval": filled.interval}
-    if filled.amount is not None:
-        wish |= {"amount": filled.amount, "currency": filled.currency}
-    return urlencode({**wish, "lang": offer.locale})
+    body = forms.request_body(offer, filled, page_url="")
+    if "amount" in body and not amounts.fault_of(Money(body["amount"], filled.currency), offer.ask(filled)):
+        wish |= {"amount": body["amount"], "currency": filled.currency}
+    return {**wish, "lang": offer.locale}
+
+
+def _aside(wish: asides.Wish, answered: Mapping[str, Any] | None, *, is_outage: bool) -> dict[str, Any]:
+    """The small form of an upper floor: as it is, or with what it has to say to a reader who used it."""
+    found = asides.get()
+    if found is None:
+        return {}
+    shown = found.draw(wish, is_outage, clock.now()) if answered is None else answered
+    return {"aside_template": found.template, "aside": shown}
 
 
 def _with_targets(problems: dict[str, str], filled: forms.Filled) -> list[tuple[str, str]]:

@@ -128,7 +128,8 @@ def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: date
         locale=wish.locale or campaign.locale,
         source=wish.source,
         newsletter_consent=wish.newsletter_consent,
-        reminder_consent=wish.reminder_consent,
+        # A yes counts where it was asked for: only campaigns that write about it offer the box.
+        reminder_consent=wish.reminder_consent and campaign.reminds_abandoned,
         return_url=wish.return_url,
         livemode=settings.STRIPE_LIVEMODE,
         created_at=now,
@@ -176,6 +177,7 @@ def _with_page(contribution: Contribution, *, now: datetime) -> Contribution:
                 locale=contribution.locale,
                 success_url=links.after_checkout(contribution, outcome="thanks"),
                 cancel_url=links.after_checkout(contribution, outcome="back"),
+                can_be_recovered=contribution.can_be_recovered,
             )
         )
     except gateway.StillAtWork as error:

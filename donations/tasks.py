@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import doubles, dunning, inbox, payouts, reconciliation, returns, services
+from donations import doubles, dunning, inbox, payouts, reconciliation, recovery, returns, services
 from members import clock, doorbell
 
 
@@ -72,3 +72,4 @@ def purge_payloads(**_later: object) -> None:
     inbox.purge_payloads(now=now)
     services.forget_unpaid(now=now)
     doubles.forget_traces(now=now)
+    recovery.forget_old(now=now)

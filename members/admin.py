@@ -1,8 +1,8 @@
 """
 A window for staff: who the readers are, what they hold and which mail they got.
 
-Nothing is added or deleted here but tiers. Lists open no personal data; a reader is found by
-the whole address.
+Nothing is added or deleted here but tiers, and addresses that bounce. Lists open no personal data; a reader is
+found by the whole address.
 """
 
 from __future__ import annotations
@@ -11,13 +11,31 @@ import uuid
 from datetime import datetime
 from typing import Any
 
-from django.contrib import admin
+from django import forms
+from django.contrib import admin, messages
 from django.db.models import DateTimeField, QuerySet, Value
 from django.http import HttpRequest
+from django.urls import reverse
+from django.utils.html import format_html_join
 
-from members import addresses, clock, crypto, queries
-from members.models import Consent, Member, Membership, MembershipStep, Message, Tier, TierThreshold
-from members.windows import Window
+from members import addresses, bounces, clock, crypto, emails, people, queries
+from members.models import (
+    Bounce,
+    Consent,
+    Member,
+    Membership,
+    MembershipStep,
+    Merge,
+    Message,
+    Tier,
+    TierThreshold,
+)
+from members.windows import FoundByAddress, Window
+
+
+def _elsewhere(message: Message) -> str:
+    """What stands in the place of an address or contents that are not in the row; "" where they were forgotten."""
+    return "(asked for when it is sent)" if emails.is_looked_up(message.kind) else ""
 
 
 def _opened(row: Any, field: str) -> Any:
@@ -38,20 +56,40 @@ class ConsentsOfMember(Window, admin.TabularInline[Consent, Member]):
     fields = ("purpose", "text_version", "granted_at", "withdrawn_at", "source")
 
 
+class MergesOfMember(Window, admin.TabularInline[Merge, Member]):
+    """The members that staff took for the same person as this one; also what was taken back."""
+
+    model = Merge
+    fk_name = "kept"
+    verbose_name_plural = "merged into this member"
+    fields = ("duplicate", "shown_why", "actor", "merged_at", "undone_at", "undone_by")
+    readonly_fields = ("shown_why",)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Merge]:
+        rows = super().get_queryset(request).select_related("duplicate")
+        return rows.defer("duplicate__email", "duplicate__name")
+
+    @admin.display(description="Why")
+    def shown_why(self, merge: Merge) -> str:
+        return str(_opened(merge, "why"))
+
+
 @admin.register(Member)
 class MemberAdmin(Window, admin.ModelAdmin[Member]):
-    """Readers, found by their whole e-mail address or by id."""
+    """Readers, found by one of their whole e-mail addresses or by id."""
 
-    list_display = ("public_id", "joined_at", "locale")
+    list_display = ("public_id", "joined_at", "locale", "merged_into")
     list_filter = ("locale",)
+    list_select_related = ("merged_into",)
     ordering = ("-joined_at", "-pk")
     search_fields = ("public_id",)
     search_help_text = "A whole e-mail address, or an id"
-    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at")
-    inlines = (MembershipsOfMember, ConsentsOfMember)
+    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
+    inlines = (MembershipsOfMember, ConsentsOfMember, MergesOfMember)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
-        return super().get_queryset(request).defer("email", "name")
+        rows = super().get_queryset(request)
+        return rows.defer("email", "name", "merged_into__email", "merged_into__name")
 
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
@@ -66,7 +104,9 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
                 return queryset.filter(public_id=uuid.UUID(term)), False
             except ValueError:
                 return queryset.none(), False
-        return (queryset.filter(pk=member.pk) if member else queryset.none()), False
+        if member is None:
+            return queryset.none(), False
+        return queryset.filter(pk__in=people.members_of(member.pk)), False
 
     @admin.display(description="E-mail")
     def shown_email(self, member: Member) -> str:
@@ -75,6 +115,19 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
     @admin.display(description="Name")
     def shown_name(self, member: Member) -> str:
         return str(_opened(member, "name"))
+
+    @admin.display(description="Other addresses of this person")
+    def shown_others(self, member: Member) -> str:
+        others = people.members_of(member.pk).exclude(pk=member.pk).order_by("pk")
+        rows = [
+            (
+                reverse("admin:members_member_change", args=[other.pk]),
+                _opened(other, "email"),
+                "" if other.merged_into_id else " (the one that we write to)",
+            )
+            for other in others
+        ]
+        return format_html_join(", ", '<a href="{}">{}</a>{}', rows) if rows else "None"
 
 
 class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership]):
@@ -141,8 +194,11 @@ class TierAdmin(admin.ModelAdmin[Tier]):
 
 
 @admin.register(Message)
-class MessageAdmin(Window, admin.ModelAdmin[Message]):
+class MessageAdmin(FoundByAddress, Window, admin.ModelAdmin[Message]):
     """The mail that we owe or sent."""
+
+    hash_column = "recipient_hash"
+    actions = ("note_bounces",)
 
     list_display = (
         "public_id",
@@ -156,8 +212,6 @@ class MessageAdmin(Window, admin.ModelAdmin[Message]):
     )
     list_filter = ("state", "kind", "locale")
     ordering = ("-owed_at", "-pk")
-    search_fields = ("public_id",)
-    search_help_text = "A whole e-mail address, or an id"
     fields = (
         "public_id",
         "kind",
@@ -180,28 +234,78 @@ class MessageAdmin(Window, admin.ModelAdmin[Message]):
     def get_queryset(self, request: HttpRequest) -> QuerySet[Message]:
         return super().get_queryset(request).defer("recipient", "context")
 
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Message], search_term: str
-    ) -> tuple[QuerySet[Message], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(term)))
-        except addresses.InvalidAddress:
+    @admin.action(description="The addresses of these bounce: send them no reminders", permissions=["bounce"])
+    def note_bounces(self, request: HttpRequest, queryset: QuerySet[Message]) -> None:
+        now, noted = clock.now(), 0
+        for message in queryset:
             try:
-                return queryset.filter(public_id=uuid.UUID(term)), False
-            except ValueError:
-                return queryset.none(), False
-        return queryset.filter(recipient_hash__in=hashes), False
+                bounces.note(
+                    email=message.recipient, kind=Bounce.Kind.HARD, source=Bounce.Source.STAFF, now=now
+                )
+            except (addresses.InvalidAddress, crypto.Unreadable):
+                continue  # forgotten by now, or its key is missing
+            noted += 1
+        self.message_user(
+            request, f"{noted} of {queryset.count()} addresses get no reminders any more.", messages.INFO
+        )
+
+    def has_bounce_permission(self, request: HttpRequest) -> bool:
+        """Looking is not enough."""
+        return request.user.has_perm("members.add_bounce")
 
     @admin.display(description="Recipient")
     def shown_recipient(self, message: Message) -> str:
-        return str(_opened(message, "recipient"))
+        return str(_opened(message, "recipient")) or _elsewhere(message)
 
     @admin.display(description="Contents")
     def shown_context(self, message: Message) -> str:
-        context = _opened(message, "context")
+        context = _opened(message, "context") or _elsewhere(message)
         if not isinstance(context, dict):
             return str(context)
         return "\n".join(f"{key}: {value}" for key, value in sorted(context.items()))
+
+
+class BounceForm(forms.ModelForm[Bounce]):
+    """The address is typed to be hashed; it is stored nowhere."""
+
+    email = forms.CharField(label="E-mail address", max_length=254)
+
+    class Meta:
+        model = Bounce
+        fields = ("kind",)
+
+    def clean_email(self) -> str:
+        try:
+            return addresses.normalise(self.cleaned_data["email"])
+        except addresses.InvalidAddress as error:
+            raise forms.ValidationError(str(error)) from error
+
+
+@admin.register(Bounce)
+class BounceAdmin(FoundByAddress, admin.ModelAdmin[Bounce]):
+    """
+    Addresses that get no reminders, because a mail to them came back or was called spam; which, nobody can see.
+
+    Staff can put one in, and take one out when its reader says that it works again.
+    """
+
+    form = BounceForm
+    fields = ("email", "kind")
+    list_display = ("since", "kind", "source")
+    list_filter = ("kind", "source")
+    search_fields = ("pk",)
+    search_help_text = "A whole e-mail address"
+
+    def has_change_permission(self, request: HttpRequest, obj: Bounce | None = None) -> bool:
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Bounce | None = None) -> Any:
+        return self.fields if obj is None else ("since", "kind", "source")
+
+    def save_model(self, request: HttpRequest, obj: Bounce, form: Any, change: bool) -> None:
+        email, kind = form.cleaned_data["email"], Bounce.Kind(form.cleaned_data["kind"])
+        bounces.note(email=email, kind=kind, source=Bounce.Source.STAFF, now=clock.now())
+        obj.pk = Bounce.objects.get(email_hash=crypto.lookup_hash(addresses.identity(email))).pk
+
+    def _by_id(self, queryset: QuerySet[Bounce], term: str) -> QuerySet[Bounce]:
+        return queryset.none()

@@ -9,19 +9,24 @@ knows no money.
 from __future__ import annotations
 
 import enum
-from collections.abc import Callable
+from collections import defaultdict
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
 from typing import Any
 
 import css_inline
+import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 from django.template import Context, Engine
 from django.utils import translation
 
 from members.models import Message
+
+log = structlog.get_logger(__name__)
 
 
 class UnknownMail(LookupError):
@@ -30,6 +35,10 @@ class UnknownMail(LookupError):
 
 class IncompleteMail(ValueError):
     """A mail was owed without what its templates need, or with something that they do not know."""
+
+
+class NoAddress(ValueError):
+    """The owner of a mail has no address for it any more."""
 
 
 class Delivery(enum.Enum):
@@ -45,6 +54,22 @@ class Delivery(enum.Enum):
 
 
 @dataclass(frozen=True, slots=True)
+class Letter:
+    """
+    To whom a mail goes, and what its templates are filled in with.
+
+    :param recipient: "" if there is no address any more: then the mail is given up.
+    """
+
+    recipient: str
+    context: dict[str, str]
+
+
+# Given rows of the outbox, the letter for each by its dedup key. A row that is left out waits.
+LookUp = Callable[[Sequence[Message], datetime], Mapping[str, Letter]]
+
+
+@dataclass(frozen=True, slots=True)
 class Kind:
     """
     A kind of mail: what its context must hold, and what it may leave out (taken as an empty text).
@@ -53,6 +78,8 @@ class Kind:
         mail that nobody needs for a payment or an account has one.
     :param is_wanted: asked with the key of a mail right before it leaves the house; one whose reason has gone is
         withdrawn. None: the reason does not go away.
+    :param look_up: asked when the mail is sent, where whoever owes it keeps address and contents and the row of the
+        outbox holds neither (docs/decisions/0016).
     """
 
     name: str
@@ -61,6 +88,7 @@ class Kind:
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     unsubscribe: str = ""
     is_wanted: Callable[[str], bool] | None = None
+    look_up: LookUp | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -104,6 +132,12 @@ def is_wanted(kind: str, dedup_key: str) -> bool:
     return known is None or known.is_wanted is None or known.is_wanted(dedup_key)
 
 
+def is_looked_up(kind: str) -> bool:
+    """Whether address and contents of a mail of this kind are asked for when it is sent (`Kind.look_up`)."""
+    known = KINDS.get(kind)
+    return known is not None and known.look_up is not None
+
+
 def check_context(kind: str, context: dict[str, Any]) -> None:
     """
     Refuse a mail that could not be written later.
@@ -122,6 +156,29 @@ def check_context(kind: str, context: dict[str, Any]) -> None:
         raise IncompleteMail(f"A {kind} mail wants text for {', '.join(no_text)}.")
 
 
+def complete(messages: Sequence[Message], *, now: datetime) -> None:
+    """
+    Fill in address and contents of the rows that hold neither, by asking their owners; in memory alone.
+
+    Never raises: what cannot be found now stays empty, `render` refuses it, and the row waits.
+    """
+    asked: dict[LookUp, list[Message]] = defaultdict(list)
+    for message in messages:
+        known = KINDS.get(message.kind)
+        if known is not None and known.look_up is not None:
+            asked[known.look_up].append(message)
+    for look_up, theirs in asked.items():
+        try:
+            letters = look_up(theirs, now)
+        except Exception as error:  # a bug of ours is mended by people; the mail of other kinds does not wait
+            log.error("mail_not_looked_up", messages=len(theirs), error=type(error).__name__)
+            continue
+        for message in theirs:
+            letter = letters.get(message.dedup_key)
+            if letter is not None:
+                message.recipient, message.context = letter.recipient, letter.context
+
+
 class Mail(EmailMultiAlternatives):
     """An e-mail that knows its kind, which the demo's mailbox shows and no mail server sees."""
 
@@ -135,8 +192,14 @@ def render(message: Message) -> Mail:
     Message-ID and Date come from the row, so that a second copy is the same message to every mail program.
 
     :raises crypto.Unreadable: its recipient or context does not open.
+    :raises IncompleteMail: its owner did not say what is in it.
+    :raises NoAddress: its owner has no address for it.
     """
     context = message.context
+    if not context:
+        raise IncompleteMail(f"Nobody says what is in this {message.kind} mail.")
+    if not message.recipient:
+        raise NoAddress(f"Nobody has an address for this {message.kind} mail.")
     subject, text, html = write(kind=message.kind, context=context, locale=message.locale)
     mail = Mail(
         subject=subject,

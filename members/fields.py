@@ -243,7 +243,8 @@ class LookupHashField(models.CharField[str, str]):
     """
     The keyed hash by which a row is found without reading an encrypted field (`crypto.lookup_hash`).
 
-    :param of: name of the encrypted field that it stands for, so that a change of keys can renew it.
+    :param of: name of the encrypted field that it stands for, so that a change of keys can renew it; of the row
+        that a foreign key points to, "reminder__email".
     """
 
     def __init__(self, *args: Any, of: str, **kwargs: Any) -> None:

@@ -13,6 +13,9 @@ def get_or_join(*, email: str, name: str = "", locale: str = "en", now: datetime
     """
     The member with this address, made if there is none.
 
+    Also where this address was merged into another member: it stands for that person (`Member.person`), and what
+    comes under it is its own again should the merge be undone.
+
     What somebody told first counts: the spelling of the address, the language and the name come from the
     earliest call by `now` (the name, from the earliest one that gave a name). A later gift under the same
     address changes none of them, since anybody can type anybody's address; a call that comes late does.

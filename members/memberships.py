@@ -23,7 +23,7 @@ from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
 
-from members import calendar, farewells, life, outbox, queries
+from members import calendar, farewells, life, outbox, people, queries
 from members.life import Life, Plan, Stand
 from members.models import STANDING, Member, Membership, MembershipStep, Standing, TierThreshold
 from members.rows import insert_new
@@ -72,6 +72,18 @@ def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | No
         if end_if_due(membership, now):
             _say_farewell(membership, member, now)
         return membership
+
+
+def is_only_membership(membership: Membership, *, now: datetime) -> bool:
+    """
+    Whether its person has no other one now, under none of their addresses: who is a member needs no welcome.
+
+    Asked about two memberships of one person at once, the second waits for the transaction of the first.
+    """
+    person = people.members_of(membership.member_id)
+    list(person.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
+    others = queries.get_current_memberships(membership.member_id, now).exclude(pk=membership.pk)
+    return not others.exists()
 
 
 def end_due_memberships(*, now: datetime) -> int:
@@ -362,20 +374,21 @@ def _say_farewell(membership: Membership, member: Member, now: datetime) -> None
         or (farewell := farewells.of(membership.source_kind, membership.source_reference)) is None
     ):
         return
+    person = member.person
     before = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED], at__lt=ends_at).count()
     key = f"membership_ended:{membership.source_kind}:{membership.source_reference}"
     outbox.owe(
         kind="membership_ended",
         member=member,
-        recipient=member.email,
+        recipient=person.email,
         dedup_key=f"{key}:{before}" if before else key,
         context={
             "tier_name": membership.tier.name if membership.tier else "",
-            "ended_on": _day_text(ends_at, member.locale),
+            "ended_on": _day_text(ends_at, person.locale),
             "come_back_url": farewell.come_back_url,
             **({"reason_text": farewell.reason_text} if farewell.reason_text else {}),
         },
-        locale=member.locale,
+        locale=person.locale,
         now=now,
     )
 

@@ -10,6 +10,7 @@ over one connection and marks each row at once. Nothing here speaks SMTP inside 
 
 from __future__ import annotations
 
+import secrets
 import time
 import uuid
 from collections.abc import Iterable, Sequence
@@ -18,7 +19,7 @@ from datetime import datetime, timedelta
 from email.utils import parseaddr
 from itertools import groupby
 from operator import attrgetter
-from typing import Any
+from typing import Any, NamedTuple
 
 import structlog
 from django.conf import settings
@@ -29,7 +30,7 @@ from django.db.models.functions import Now
 from members import addresses, crypto, emails
 from members.courier import Courier, Outcome, Result
 from members.models import Member, Message
-from members.rows import insert_new
+from members.rows import insert_columns, insert_new
 
 log = structlog.get_logger(__name__)
 
@@ -56,52 +57,49 @@ class Delivered:
     more: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Promise:
+class Promise(NamedTuple):
     """
-    A mail to owe; `recipient` as `addresses.normalise` returned it.
+    One of many mails to owe, of a kind that is looked up when it is sent (`emails.Kind.look_up`).
 
-    :param deliver_before: after this moment it is given up unsent (failure code "not_in_time").
+    :param recipient_hash: look-up hash of the address, as `crypto.lookup_hash` makes it.
     """
 
     kind: str
-    recipient: str
     dedup_key: str
-    context: dict[str, Any]
+    recipient_hash: str
     locale: str
-    member_id: int | None = None
-    deliver_before: datetime | None = None
 
 
-def owe_many(promises: Sequence[Promise], *, now: datetime) -> int:
+def owe_many(promises: Sequence[Promise], *, deliver_before: datetime, now: datetime) -> int:
     """
     Promise many mails in one statement, in the caller's transaction if there is one.
 
+    Neither address nor contents are stored: whoever owes them is asked for both when they are sent.
+
+    :param deliver_before: after this moment they are given up unsent (failure code "not_in_time").
     :returns: how many were new, as `owe` counts.
-    :raises emails.UnknownMail, emails.IncompleteMail: the templates of one could not be filled; none is owed.
+    :raises emails.UnknownMail: nobody can be asked about one of these kinds; none is owed.
     """
+    if not promises:
+        return 0
+    kinds, dedup_keys, hashes, locales = zip(*promises, strict=True)
+    for kind in set(kinds):
+        if not emails.is_looked_up(kind):
+            raise emails.UnknownMail(f"Nobody can be asked what a {kind!r} mail says.")
     domain = _our_domain()
-    rows = []
-    for promise in promises:
-        emails.check_context(promise.kind, promise.context)
-        public_id = uuid.uuid4()
-        rows.append(
-            Message(
-                public_id=public_id,
-                kind=promise.kind,
-                member_id=promise.member_id,
-                recipient=promise.recipient,
-                recipient_hash=crypto.lookup_hash(addresses.identity(promise.recipient)),
-                dedup_key=promise.dedup_key,
-                locale=promise.locale,
-                context=promise.context,
-                message_id=f"<{public_id}@{domain}>",
-                owed_at=now,
-                next_attempt_at=now,
-                deliver_before=promise.deliver_before,
-            )
-        )
-    return insert_new(rows)
+    public_ids = [secrets.token_hex(16) for _ in promises]
+    return insert_columns(
+        Message,
+        each={
+            "public_id": public_ids,
+            "message_id": [f"<{public_id}@{domain}>" for public_id in public_ids],
+            "kind": kinds,
+            "dedup_key": dedup_keys,
+            "recipient_hash": hashes,
+            "locale": locales,
+        },
+        same={"owed_at": now, "next_attempt_at": now, "deliver_before": deliver_before},
+    )
 
 
 def backlog(kinds: Sequence[str]) -> int:
@@ -133,12 +131,14 @@ def owe(
     context: dict[str, Any],
     locale: str,
     now: datetime,
+    deliver_before: datetime | None = None,
 ) -> bool:
     """
     Promise a mail; one statement, in the caller's transaction if there is one.
 
     :param dedup_key: what the mail is about, such as "receipt:<payment id>". A second promise under the same
         key is the same promise: nothing happens.
+    :param deliver_before: after this moment it is given up unsent (failure code "not_in_time").
     :returns: True if this call made the promise, False if it was made before.
     :raises emails.UnknownMail, emails.IncompleteMail: the kind's templates could not be filled.
     :raises addresses.InvalidAddress: the recipient is no address.
@@ -158,6 +158,7 @@ def owe(
         message_id=f"<{public_id}@{_our_domain()}>",
         owed_at=now,
         next_attempt_at=now,
+        deliver_before=deliver_before,
     )
     return insert_new([message]) == 1
 
@@ -179,6 +180,7 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
     batch = _claim(claim, now=now, limit=limit)
     if not batch:
         return Delivered()
+    emails.complete(batch, now=now)
     half_time = time.monotonic() + _LEASE.total_seconds() / 2
     sent = retried = failed = 0
     more = len(batch) == limit
@@ -238,6 +240,8 @@ def _send(courier: Courier, message: Message) -> Result:
         mail = emails.render(message)
         step = "send"
         return courier.send(mail)
+    except emails.NoAddress:
+        return Result(Outcome.REFUSED, "no_address", "Its address is gone, or cannot be opened.")
     except Exception as error:
         # A missing key, a broken template or a bug of ours is mended by people, so the message waits.
         log.error(

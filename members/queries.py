@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Collection
 from datetime import datetime
 
-from django.db.models import F, Max, Q
+from django.db.models import Count, F, Max, Q, QuerySet
 
-from members import addresses, crypto
+from members import addresses, crypto, people
 from members.census import Census, each_on, get_state, members_on
-from members.models import Member, Membership, Message, Tier, TierThreshold
+from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
+from members.rows import among
 
 __all__ = [
     "Census",
     "each_on",
+    "get_bounces",
     "get_current_membership",
+    "get_current_memberships",
     "get_member",
     "get_refused_hashes",
     "get_state",
@@ -50,32 +53,51 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
     The membership that counts now, with its tier; the highest tier if there are several.
 
     It counts while it is paid for or was given, and for the newsroom's days of grace after that; paused time that is
-    not paid does not.
+    not paid does not. One under another address of the same person counts as well (`people`).
     """
-    unpaid = Q(paused_at=None, grace_until__gt=now)
     return (
-        Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), member=member, started_at__lte=now)
-        .filter(Q(source_kind=Membership.Source.COMPLIMENTARY) | Q(paid_through__gt=now) | unpaid)
+        get_current_memberships(member.pk, now)
         .select_related("tier")
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()
     )
 
 
+def get_current_memberships(member_id: int, now: datetime) -> QuerySet[Membership]:
+    """All memberships of the person behind this member that count at that moment."""
+    unpaid = Q(paused_at=None, grace_until__gt=now)
+    running = Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), started_at__lte=now)
+    counting = running.filter(
+        Q(source_kind=Membership.Source.COMPLIMENTARY) | Q(paid_through__gt=now) | unpaid
+    )
+    return counting.filter(member__in=people.members_of(member_id))
+
+
 def get_refused_hashes(hashes: Collection[str]) -> set[str]:
     """
-    Those look-up hashes whose address the mail server refused, and did not take a mail for since.
+    Those look-up hashes whose address is to be left alone by mail that can wait.
+
+    The mail server refused it, and did not take a mail for it since; or a provider or staff said that it bounces,
+    or that its reader called a mail spam (`bounces`).
 
     :param hashes: of addresses, as `Message.recipient_hash` holds them.
     """
     ends: dict[str, dict[str, datetime]] = {}
-    of_people = Message.objects.filter(recipient_hash__in=hashes)
+    of_people = Message.objects.filter(among("recipient_hash", hashes))
     refused = of_people.filter(state=Message.State.FAILED, failure_code="recipient_refused")
     for address, at in refused.values_list("recipient_hash").annotate(Max("owed_at")):
         ends[address] = {"refused": at}
+    told = set(Bounce.objects.filter(among("email_hash", hashes)).values_list("email_hash", flat=True))
     if not ends:
-        return set()
+        return told
     taken = of_people.filter(recipient_hash__in=ends, state=Message.State.SENT)
     for address, at in taken.values_list("recipient_hash").annotate(Max("owed_at")):
         ends[address]["taken"] = at
-    return {address for address, at in ends.items() if "taken" not in at or at["taken"] < at["refused"]}
+    return told | {
+        address for address, at in ends.items() if "taken" not in at or at["taken"] < at["refused"]
+    }
+
+
+def get_bounces() -> dict[str, int]:
+    """How many addresses are left alone by kind of what was said of them (`Bounce.Kind`)."""
+    return dict(Bounce.objects.order_by().values_list("kind").annotate(Count("pk")))

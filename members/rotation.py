@@ -53,7 +53,14 @@ def _rotate_model(
 ) -> Iterator[Progress]:
     progress = Progress(model._meta.label)
     columns = {"pk", *(field.name for field in (*sealed, *hashes)), *(field.bound_to for field in sealed)}
-    everything = model._base_manager.order_by("pk").only(*columns)
+    everything = model._base_manager.order_by("pk")
+    for hashed in hashes:
+        beside, _, name = hashed.of.rpartition("__")
+        if beside:
+            everything = everything.select_related(beside)
+            other: Any = model._meta.get_field(beside).related_model
+            columns |= {hashed.of, f"{beside}__{other._meta.get_field(name).bound_to}"}
+    everything = everything.only(*columns)
     last: Any = None
     while rows := list((everything if last is None else everything.filter(pk__gt=last))[:batch]):
         for row in rows:
@@ -82,7 +89,9 @@ def _rotate_row(
     for hashed in hashes:
         value = getattr(row, hashed.attname)
         if value and not value.startswith(active):
-            address = getattr(row, hashed.of)
+            address: Any = row
+            for step in hashed.of.split("__"):
+                address = getattr(address, step)
             if not address:  # erased: its hash stays under the older key, which look-ups ask for as well
                 continue
             before[hashed.name] = value

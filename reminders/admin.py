@@ -15,10 +15,10 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from donations.models import Campaign
-from members import addresses, clock, crypto, emails
-from members.windows import Window
+from members import clock, crypto, emails
+from members.windows import FoundByAddress, Window
 from reminders import letters, services
-from reminders.models import Reminder, ReminderSend, Switch, Unsubscription
+from reminders.models import Reminder, ReminderSend, Switch, TurnedAway, Unsubscription
 
 
 class SendsOfReminder(Window, admin.TabularInline[ReminderSend, Reminder]):
@@ -30,15 +30,13 @@ class SendsOfReminder(Window, admin.TabularInline[ReminderSend, Reminder]):
 
 
 @admin.register(Reminder)
-class ReminderAdmin(Window, admin.ModelAdmin[Reminder]):
+class ReminderAdmin(FoundByAddress, Window, admin.ModelAdmin[Reminder]):
     """Reminders with the history of their mails; found by the whole address or by id."""
 
     list_display = ("public_id", "kind", "state", "period", "created_at", "component", "campaign", "held_out")
     list_filter = ("state", "kind", "locale", "campaign", "held_out")
     list_select_related = ("campaign",)
     date_hierarchy = "created_at"
-    search_fields = ("public_id",)
-    search_help_text = "A whole e-mail address, or an id"
     inlines = (SendsOfReminder,)
     actions = ("stop_reminders",)
     fields = (
@@ -50,21 +48,6 @@ class ReminderAdmin(Window, admin.ModelAdmin[Reminder]):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Reminder]:
         return super().get_queryset(request).defer("email")
-
-    def get_search_results(
-        self, request: HttpRequest, queryset: QuerySet[Reminder], search_term: str
-    ) -> tuple[QuerySet[Reminder], bool]:
-        term = search_term.strip()
-        if not term:
-            return queryset, False
-        try:
-            hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(term)))
-        except addresses.InvalidAddress:
-            try:
-                return queryset.filter(public_id=uuid.UUID(term)), False
-            except ValueError:
-                return queryset.none(), False
-        return queryset.filter(email_hash__in=hashes), False
 
     @admin.display(description="Came from")
     def component(self, reminder: Reminder) -> str:
@@ -105,6 +88,15 @@ class UnsubscriptionAdmin(Window, admin.ModelAdmin[Unsubscription]):
 
     list_display = ("pk", "since")
     fields = ("since",)
+
+
+@admin.register(TurnedAway)
+class TurnedAwayAdmin(Window, admin.ModelAdmin[TurnedAway]):
+    """How many wishes were not taken on a day, because too many came at once; of whom, nobody can see."""
+
+    list_display = ("day", "scope", "count")
+    list_filter = ("scope",)
+    date_hierarchy = "day"
 
 
 @admin.register(Switch)

@@ -7,6 +7,7 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        from reminders import letters
+        from reminders import aside, letters, writing
 
-        letters.register()
+        letters.register(writing.look_up)
+        aside.register()

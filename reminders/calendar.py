@@ -116,7 +116,7 @@ def on_day(text: str, *, today: date) -> Plan:
 
     :raises NoSuchDay: no day, or outside those bounds.
     """
-    day = _read(text)
+    day = read_day(text)
     if day <= today:
         raise NoSuchDay("Choose a day in the future.", "date_in_the_past")
     _check_not_too_far(day, today)
@@ -131,14 +131,19 @@ def in_month_of(text: str, *, today: date) -> Plan:
 
     :raises NoSuchDay: no day, or a month before this one, or more than 18 months away.
     """
-    first = _read(text).replace(day=1)
+    first = read_day(text).replace(day=1)
     if first < today.replace(day=1):
         raise NoSuchDay("Choose this month or a later one.", "date_in_the_past")
     _check_not_too_far(first, today)
     return Plan(max(first, today + timedelta(days=1)), anchor_day=1)
 
 
-def _read(text: str) -> date:
+def read_day(text: str) -> date:
+    """
+    A day written as 2027-01-15, whenever that is.
+
+    :raises NoSuchDay: no such day, or not written like that.
+    """
     try:
         if not _DAY.fullmatch(text):
             raise ValueError

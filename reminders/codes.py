@@ -28,6 +28,7 @@ class Purpose(enum.Enum):
     STOP = "stop"  # and start again, and move: what concerns this one reminder
     UNSUBSCRIBE = "unsubscribe"
     FROM_MAIL = "from mail"  # in the link to the support page: which mail led there
+    WAY_BACK = "way back"  # to a payment page that was left
 
 
 def new_id() -> uuid.UUID:

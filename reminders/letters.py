@@ -41,8 +41,12 @@ KINDS = (REMIND, SECOND, KEEP_GOING, CONFIRM, OUTAGE, ABANDONED)
 _GOES_TO_SUPPORT = frozenset({"asked_on", "campaign_title", "give_url", "stop_url", "unsubscribe_url"})
 
 
-def register() -> None:
-    """Tell the ground floor how our mails are written; each leaves at most once and can be unsubscribed from."""
+def register(look_up: emails.LookUp) -> None:
+    """
+    Tell the ground floor how our mails are written; each leaves at most once and can be unsubscribed from.
+
+    :param look_up: knows what our mails say; the confirmation's contents go to the outbox with it.
+    """
     wants: dict[str, tuple[frozenset[str], frozenset[str]]] = {
         REMIND: (_GOES_TO_SUPPORT, frozenset({"gift_text", "move_url"})),
         SECOND: (_GOES_TO_SUPPORT, frozenset({"gift_text"})),
@@ -59,6 +63,7 @@ def register() -> None:
                 may_have=may_have,
                 delivery=emails.Delivery.AT_MOST_ONCE,
                 unsubscribe="unsubscribe_url",
+                look_up=None if name == CONFIRM else look_up,
             )
         )
         samples.register(name, {language: _sample(needs | may_have, language) for language in ("en", "ru")})
@@ -115,7 +120,7 @@ def context(kind: str, facts: Facts, campaign: Campaign) -> dict[str, str]:
         **links,
         "asked_on": asked_on,
         "campaign_title": campaign.title,
-        "give_url": give_url(facts, campaign, language),
+        "give_url": way_back_url(facts.rid) if kind == ABANDONED else give_url(facts, campaign, language),
         "stop_url": _url("stop", Purpose.STOP, facts.public_id),
     }
     if facts.amount_minor is not None:
@@ -163,6 +168,11 @@ def give_url(facts: Facts, campaign: Campaign, language: str) -> str:
     """The support page, filled in as the reader wished, with a mark that tells the gift from this mail."""
     page = _filled_page(campaign.slug, facts.interval, facts.amount_minor, facts.currency, language)
     return f"{page}&reminder={codes.make(Purpose.FROM_MAIL, facts.rid)}"
+
+
+def way_back_url(rid: uuid.UUID) -> str:
+    """Where a reader goes on who left the payment page: decided when they come (`reminders.way_back`)."""
+    return _url("way-back", Purpose.WAY_BACK, rid)
 
 
 @lru_cache(maxsize=4096)

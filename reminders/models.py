@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import uuid
 from typing import Any
 
 from django.db import models
@@ -45,7 +44,7 @@ class Reminder(models.Model):
     kind = models.CharField(max_length=10, choices=Kind)
     state = models.CharField(max_length=16, choices=State)
     email = EncryptedTextField(bound_to="public_id", blank=True, default="")
-    email_hash = LookupHashField(of="email", db_index=True)
+    email_hash = LookupHashField(of="email")
     locale = models.CharField(max_length=16)
     time_zone = models.CharField(max_length=64, blank=True, default="")
     country = models.CharField(max_length=2, blank=True, default="")
@@ -130,6 +129,7 @@ class Reminder(models.Model):
             ),
         ]
         indexes = [
+            Index(fields=["email_hash"], name="reminder_of_person"),
             Index(fields=["confirm_by"], condition=Q(state="PENDING_CONFIRM"), name="reminder_pending"),
             Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="reminder_ended"),
         ]
@@ -176,7 +176,6 @@ class ReminderSend(models.Model):
         ANSWERED = "answered", "Answered the first mail"
         CANCELLED = "cancelled", "Stopped by the reader"
         MOVED = "moved", "Moved to another month by the reader"
-        NOT_WRITTEN = "not_written", "The mail could not be written: see the log"
         ADDRESS_UNREADABLE = "address_unreadable", "The address cannot be opened: is a key missing?"
 
     class Conversion(models.TextChoices):
@@ -189,7 +188,7 @@ class ReminderSend(models.Model):
     state = models.CharField(max_length=12, choices=State, default=State.PLANNED)
     reason = models.CharField(max_length=40, blank=True, default="")
     rid = models.UUIDField(default=codes.new_id, unique=True, editable=False)
-    person = models.CharField(max_length=100)
+    person = LookupHashField(of="reminder__email")
     due_at = models.DateTimeField(help_text="The moment that was promised.")
     ready_at = models.DateTimeField(
         help_text="When it is looked at: later than promised if that was at night."
@@ -255,6 +254,7 @@ class ReminderSend(models.Model):
             Index(fields=["ready_at", "id"], condition=Q(state="PLANNED"), name="send_planned"),
             Index(fields=["id"], condition=Q(state="HANDED_OVER"), name="send_handed_over"),
             Index(fields=["person", "decided_at"], name="send_of_person"),
+            Index(fields=["reminder"], condition=~Q(conversion=""), name="send_converted"),
         ]
 
     def __str__(self) -> str:
@@ -262,12 +262,17 @@ class ReminderSend(models.Model):
 
     @property
     def dedup_key(self) -> str:
-        return dedup_key(self.rid, self.handovers)
+        return dedup_key(self.pk, self.handovers)
 
 
-def dedup_key(rid: uuid.UUID, handovers: int) -> str:
+def dedup_key(send: int, handovers: int) -> str:
     """What the outbox knows a send by; a new one for each handing over."""
-    return f"reminder:{rid.hex}:{handovers}"
+    return f"reminder:{send}:{handovers}"
+
+
+def send_of(key: str) -> int:
+    """The primary key of the send that a `dedup_key` is about."""
+    return int(key.split(":")[1])
 
 
 class Unsubscription(models.Model):
@@ -282,6 +287,36 @@ class Unsubscription(models.Model):
 
     def __str__(self) -> str:
         return f"Unsubscription {self.pk}"
+
+
+class TurnedAway(models.Model):
+    """
+    How many wishes for a reminder were not taken on a day, because too many came at once; of whom, nothing says.
+
+    Personal data: none.
+    """
+
+    class Scope(models.TextChoices):
+        NETWORK = "network", "From one network"
+        ADDRESS = "address", "For one address"
+        DOMAIN = "domain", "At one mail domain"
+
+    day = models.DateField(help_text="The UTC day.")
+    scope = models.CharField(max_length=8, choices=Scope)
+    count = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        ordering = ["-day", "scope"]
+        verbose_name_plural = "turned away"
+        constraints = [
+            UniqueConstraint(fields=["day", "scope"], name="turned_away_once_per_day_and_scope"),
+            CheckConstraint(
+                condition=Q(scope__in=["network", "address", "domain"]), name="turned_away_scope_known"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.day}: {self.count} ({self.scope})"
 
 
 class Switch(models.Model):

@@ -11,11 +11,13 @@ from typing import Any
 from django.db.models import Count, F, Sum
 from django.db.models.functions import TruncDate
 
+from members.queries import get_bounces
 from reminders.attribution import ASSISTED_WITHIN
-from reminders.models import Reminder, ReminderSend
+from reminders.models import Reminder, ReminderSend, TurnedAway
 
 SendState = ReminderSend.State
 FORECAST = timedelta(days=60)
+TURNED_AWAY = timedelta(days=60)  # how far back they are told day by day
 _MAILED = (SendState.HANDED_OVER, SendState.SENT)
 _Z = 1.959964  # of the normal distribution, for an interval that holds 95 of 100 times
 
@@ -42,6 +44,8 @@ def get_stats(*, now: datetime) -> dict[str, Any]:
         "value": _value(),
         "median_days": _median_days(),
         "lift": _lift(now),
+        "turned_away": _turned_away(now),
+        "bounced_addresses": get_bounces(),
     }
 
 
@@ -53,6 +57,16 @@ def _forecast(now: datetime) -> dict[str, int]:
     planned = ReminderSend.objects.filter(state=SendState.PLANNED, ready_at__lt=now + FORECAST)
     days = planned.order_by().annotate(day=TruncDate("ready_at")).values_list("day").annotate(Count("pk"))
     return {day.isoformat(): count for day, count in days.order_by("day")}
+
+
+def _turned_away(now: datetime) -> dict[str, Any]:
+    """Wishes that were not taken since too many came at once: of the last days, by day and scope, and in all."""
+    by_day: dict[str, dict[str, int]] = defaultdict(dict)
+    rows = TurnedAway.objects.filter(day__gt=(now - TURNED_AWAY).date()).order_by("day", "scope")
+    for day, scope, count in rows.values_list("day", "scope", "count"):
+        by_day[day.isoformat()][scope] = count
+    total = TurnedAway.objects.aggregate(total=Sum("count"))["total"] or 0
+    return {"by_day": dict(by_day), "total": total}
 
 
 def _value() -> dict[str, dict[str, int]]:

@@ -221,6 +221,10 @@ class PromiseOutput(serializers.Serializer[Any]):
 
     status = serializers.CharField(help_text="accepted")
     promise = serializers.CharField(help_text="What the reader will get, in words.")
+    did_you_mean = serializers.CharField(
+        required=False,
+        help_text="The mail domain that was probably meant, such as gmail.com for gmial.com; it is taken as typed.",
+    )
 
 
 # --- The Guardian's names, so that a client written for its service works here

@@ -19,13 +19,14 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.db.models import Q
 
-from donations import amounts, forms, queries
+from donations import amounts, forms, queries, recovery
 from donations.errors import InvalidWish
 from donations.intervals import Interval
 from donations.models import Campaign
 from donations.money import Money
-from members import addresses, crypto, outbox
-from members.models import Member
+from members import addresses, bounces, crypto, outbox
+from members.models import Bounce, Member
+from members.people import People, get_people
 from members.rows import insert_new
 from reminders import calendar, codes, letters, zones
 from reminders.codes import Purpose
@@ -104,8 +105,9 @@ def ask_for_reminder(*, wish: Wish, now: datetime) -> Reminder:
     campaign = check(wish, now=now)
     hashes = crypto.lookup_hashes(addresses.identity(wish.email))
     with transaction.atomic():
-        must_confirm = _must_confirm(wish.kind, hashes)
-        reminder = _new(wish, campaign, hashes[0], must_confirm, now)
+        people = get_people(hashes)
+        must_confirm = _must_confirm(wish.kind, hashes, people)
+        reminder = _new(wish, campaign, hashes[0], people.person(hashes[0]), must_confirm, now)
         if insert_new([reminder]):
             reminder = Reminder.objects.get(public_id=reminder.public_id)
         else:
@@ -114,7 +116,7 @@ def ask_for_reminder(*, wish: Wish, now: datetime) -> Reminder:
                 return reminder
             reminder = restated
         if reminder.state == State.PENDING_CONFIRM:
-            _owe_confirmation(reminder, hashes, now=now)
+            _owe_confirmation(reminder, hashes, people, now=now)
         elif reminder.state == State.SCHEDULED:
             _plan_send(reminder, wish.plan, due_at=_due(wish, now))
     log.info("reminder asked for", reminder=str(reminder.public_id), kind=reminder.kind, state=reminder.state)
@@ -126,7 +128,7 @@ def _due(wish: Wish, now: datetime) -> datetime:
 
 
 def _new(
-    wish: Wish, campaign: Campaign | None, email_hash: str, must_confirm: bool, now: datetime
+    wish: Wish, campaign: Campaign | None, email_hash: str, person: str, must_confirm: bool, now: datetime
 ) -> Reminder:
     return Reminder(
         kind=wish.kind,
@@ -136,7 +138,7 @@ def _new(
         consent_version=wish.consent_version,
         contribution_id=wish.contribution_id,
         mails_promised=settings.REMINDER_MAILS if wish.kind == Kind.ONE_OFF else 1,
-        held_out=wish.kind != Kind.OUTAGE and is_held_out(email_hash),
+        held_out=wish.kind != Kind.OUTAGE and is_held_out(person),
         confirm_by=now + CONFIRM_WITHIN if must_confirm else None,
         **_wanted(wish, campaign, now),
     )
@@ -177,20 +179,20 @@ def _restate(wish: Wish, campaign: Campaign | None, hashes: list[str], now: date
     return reminder
 
 
-def is_held_out(email_hash: str) -> bool:
+def is_held_out(person: str) -> bool:
     """Whether the lot has fallen on this person: the same each time, so that all their reminders are alike."""
-    digest = crypto.lookup_hash(f"reminders.hold-out:{email_hash.partition(':')[2]}").partition(":")[2]
+    digest = crypto.lookup_hash(f"reminders.hold-out:{person.partition(':')[2]}").partition(":")[2]
     return int(digest[:8], 16) % 10_000 < settings.REMINDER_HOLD_OUT_PERCENT * 100
 
 
 # --- Saying yes
 
 
-def _must_confirm(kind: str, hashes: list[str]) -> bool:
+def _must_confirm(kind: str, hashes: list[str], people: People) -> bool:
     if kind in (Kind.OUTAGE, Kind.ABANDONED):
         # Asked for on the payment's own way, for one mail; an address that wants none is left alone at send time.
         return False
-    if Unsubscription.objects.filter(email_hash__in=hashes).exists():
+    if _wants_none(hashes, people):
         return True
     wanted = (
         settings.REMINDER_CONFIRM_RECURRING if kind == Kind.RECURRING else settings.REMINDER_CONFIRM_ONE_OFF
@@ -201,9 +203,25 @@ def _must_confirm(kind: str, hashes: list[str]) -> bool:
     return not seen and not Member.objects.filter(email_hash__in=hashes).exists()
 
 
-def _owe_confirmation(reminder: Reminder, hashes: list[str], *, now: datetime) -> None:
+def _wants_none(hashes: list[str], people: People) -> bool:
+    """
+    Whether this person unsubscribed or complained, under whatever address; or the address itself takes no mail.
+
+    :param hashes: of the address that was typed, under each key.
+    """
+    return (
+        Unsubscription.objects.filter(email_hash__in=people.hashes).exists()
+        or bounces.is_noted(hashes)
+        or (
+            bool(people.with_several_addresses)
+            and Bounce.objects.filter(email_hash__in=people.hashes, kind=Bounce.Kind.COMPLAINT).exists()
+        )
+    )
+
+
+def _owe_confirmation(reminder: Reminder, hashes: list[str], people: People, *, now: datetime) -> None:
     """One mail that asks for a yes; not again for a day, whoever types that address however often."""
-    is_out = Unsubscription.objects.filter(email_hash__in=hashes).exists()
+    is_out = _wants_none(hashes, people)
     pause = ONE_CONFIRM_MAIL_AFTER_UNSUBSCRIBING_IN if is_out else ONE_CONFIRM_MAIL_IN
     if Reminder.objects.filter(email_hash__in=hashes, confirm_sent_at__gt=now - pause).exists():
         return
@@ -245,6 +263,8 @@ def confirm(*, code: str, now: datetime) -> Reminder | None:
             _plan_send(each, plan, due_at=calendar.due_at(plan.day, _zone(each)))
         if held:
             Unsubscription.objects.filter(email_hash=reminder.email_hash).delete()
+            # The code came by mail: so the address takes mail, and its reader wants some.
+            bounces.lift([reminder.email_hash, *crypto.lookup_hashes(addresses.identity(held[0].email))])
     reminder.refresh_from_db()
     return reminder if reminder.state == State.SCHEDULED else None
 
@@ -275,7 +295,11 @@ def cancel(*, code: str, now: datetime) -> Reminder | None:
 
 
 def cancel_all_of_person(*, code: str, now: datetime) -> Reminder | None:
-    """Stop all reminders of the person to whom the code of one was mailed, as the Guardian's /cancel does."""
+    """
+    Stop all reminders of the person to whom the code of one was mailed, as the Guardian's /cancel does.
+
+    Those under other addresses of theirs as well.
+    """
     reminder = _find(Purpose.STOP, code)
     if reminder is not None:
         _stop(_open_ones(reminder), now)
@@ -283,7 +307,12 @@ def cancel_all_of_person(*, code: str, now: datetime) -> Reminder | None:
 
 
 def cancel_all(*, code: str, now: datetime) -> Reminder | None:
-    """Unsubscribe: stop all reminders of this person and remember that they want none."""
+    """
+    Unsubscribe: stop all reminders of this person, under whatever address, and remember that they want none.
+
+    It is remembered of the address that said so, and asked of the person: if staff merged two people by mistake and
+    undo it, nobody is left without reminders because of somebody else's wish.
+    """
     reminder = _find(Purpose.UNSUBSCRIBE, code)
     if reminder is not None:
         insert_new([Unsubscription(email_hash=reminder.email_hash, since=now)])
@@ -298,7 +327,7 @@ def cancel_by_staff(*, reminder: Reminder, actor: str, now: datetime) -> None:
 
 
 def _open_ones(reminder: Reminder) -> list[Reminder]:
-    same_person = Q(email_hash=reminder.email_hash)
+    same_person = Q(email_hash__in=get_people([reminder.email_hash]).hashes)
     is_open = Q(state__in=Reminder.OPEN) | Q(sends__state__in=[SendState.PLANNED, SendState.HANDED_OVER])
     return list(Reminder.objects.filter(same_person & is_open).distinct().order_by("pk"))
 
@@ -336,6 +365,7 @@ def reactivate(*, code: str, now: datetime) -> Reminder | None:
         today = now.astimezone(_zone(reminder)).date()
         plan = calendar.every_months(today, reminder.frequency_months or 1)
         reminder.state, reminder.ended_at, reminder.created_at = State.SCHEDULED, None, now
+        reminder.confirmed_at = now  # a yes, also after a no under another address of theirs
         reminder.period, reminder.anchor_day = plan.period, plan.anchor_day
         reminder.mails_without_answer = 0
         try:
@@ -474,8 +504,9 @@ def tidy(*, now: datetime) -> int:
 
 
 def erase_person(*, email: str, now: datetime) -> int:
-    """Stop and forget all reminders of an address at once, for a reader who asks to be forgotten; how many."""
+    """Stop and forget all reminders of a person at once, for a reader who asks to be forgotten; how many."""
     hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(email)))
-    rows = Reminder.objects.filter(email_hash__in=hashes)
+    rows = Reminder.objects.filter(email_hash__in=get_people(hashes).hashes)
     _stop(list(rows), now)
+    recovery.forget([row.contribution_id for row in rows if row.contribution_id])
     return rows.update(email="", source={}, time_zone="", country="")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from celery import shared_task
 
 from members import clock, doorbell, outbox
-from reminders import attribution, dispatch, followup, letters, services
+from reminders import attribution, dispatch, followup, letters, outcomes, services
 
 _MOST_BATCHES = 50  # then ring again, so that one task stays short
 # Receipts wait behind what lies in the outbox: a million reminders at once must not make them late.
@@ -16,7 +16,7 @@ _MOST_IN_OUTBOX = 5000
 def dispatch_reminders(**_later: object) -> None:
     """Decide about what is due and hand it to the outbox, batch after batch."""
     now = clock.now()
-    dispatch.follow_outbox(now=now)
+    outcomes.follow_outbox(now=now)
     payments_work = followup.payments_work_again(now=now)
     handed = False
     for _ in range(_MOST_BATCHES):

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from django.conf import settings
 from django.http import HttpResponse
 from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
@@ -12,13 +9,10 @@ from rest_framework.authentication import SessionAuthentication
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.response import Response
-from rest_framework.serializers import ErrorDetail, ValidationError
 from rest_framework.views import APIView
 
-from donations import queries as donation_queries
-from donations.errors import InvalidWish
-from members import clock, emails
-from reminders import ics, letters, queries, serializers, services, throttle, zones
+from members import clock, typos
+from reminders import entries, queries, serializers, services, throttle
 
 _INVALID = OpenApiResponse(description="invalid_request: a field is missing or wrong")
 
@@ -35,7 +29,9 @@ class ReminderCreate(APIView):
         wanted.is_valid(raise_exception=True)
         wish = wanted.wish(now=now)
         _take(request, wish)
-        return Response({"status": "accepted", "promise": serializers.promise(wish)}, status=202)
+        answer = {"status": "accepted", "promise": serializers.promise(wish)}
+        meant = typos.meant(wish.email.rpartition("@")[2])
+        return Response({**answer, **({"did_you_mean": meant} if meant else {})}, status=202)
 
 
 def _take(request: Request, wish: services.Wish) -> None:
@@ -58,46 +54,37 @@ class CalendarFile(APIView):
                 OpenApiParameter(name, str)
                 for name in ("campaign", "interval", "amount", "currency", "locale", "time_zone", "country")
             ],
+            OpenApiParameter("uid", str, description="Of an entry that changes. Default: a new entry."),
         ],
         responses={(200, "text/calendar"): OpenApiTypes.STR, 400: _INVALID},
     )
     def get(self, request: Request) -> HttpResponse:
-        now = clock.now()
-        given: dict[str, Any] = request.query_params.dict()
-        amount = given.get("amount", "")
-        if amount.isascii() and amount.isdigit() and len(amount) <= 13:
-            given["amount"] = int(amount)
-        wanted = serializers.WhenInput(data=given)
+        wanted = entries.EntryInput(data=request.query_params.dict())
         wanted.is_valid(raise_exception=True)
-        plan = wanted.plan(now=now)
-        found = wanted.validated_data
-        if found["remind"] == serializers.WHEN_PAYMENTS_WORK:
-            raise ValidationError({"remind": [ErrorDetail("A calendar does not know that.", "invalid")]})
-        slug = found.get("campaign", "")
-        campaign = (
-            donation_queries.get_running_campaign(slug, now=now)
-            if slug
-            else donation_queries.get_running_campaigns(now=now).first()
-        )
-        if campaign is None:
-            raise InvalidWish(
-                "There is no appeal at the moment.", code="campaign_ended", fields=("campaign",)
-            )
-        language = emails.supported_language(found.get("locale") or campaign.locale)
-        words = letters.calendar_words(language)
-        body = ics.entry(
-            plan=plan,
-            zone=zones.of_reader(time_zone=found.get("time_zone", ""), country=found.get("country", "")),
-            title=words.title % {"newsroom": settings.NEWSROOM_NAME},
-            text=words.text,
-            link=letters.plain_give_url(
-                campaign, interval=found.get("interval", ""), amount=wanted.amount_wished(), language=language
+        return entries.published(wanted, now=clock.now())
+
+
+class CancelledCalendarFile(APIView):
+    """The file that takes such an entry out of the reader's calendar again; the entry's own link knows what to ask."""
+
+    @extend_schema(
+        parameters=[
+            OpenApiParameter("uid", str, required=True, description="Of the entry."),
+            OpenApiParameter(
+                "day", str, required=True, description="The entry's (first) day, such as 2027-01-15."
             ),
-            now=now,
-        )
-        response = HttpResponse(body, content_type="text/calendar; charset=utf-8")
-        response["Content-Disposition"] = 'attachment; filename="reminder.ics"'
-        return response
+            OpenApiParameter("every", int, description="Of a series: months from one to the next."),
+            OpenApiParameter(
+                "anchor", int, description="Of a series: the day of the month to which it returns."
+            ),
+            *[OpenApiParameter(name, str) for name in ("locale", "time_zone", "country")],
+        ],
+        responses={(200, "text/calendar"): OpenApiTypes.STR, 400: _INVALID},
+    )
+    def get(self, request: Request) -> HttpResponse:
+        wanted = entries.StatedEntryInput(data=request.query_params.dict())
+        wanted.is_valid(raise_exception=True)
+        return entries.cancelled(wanted, now=clock.now())
 
 
 # --- The Guardian's routes, so that a client written for its service works here

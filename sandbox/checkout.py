@@ -28,6 +28,12 @@ from sandbox.wire import included, listed, page, within
 
 OPEN_FOR = DAY
 RECOVERABLE_FOR = 30 * DAY
+_OWN = (
+    "id", "created", "expires_at", "url", "status", "payment_intent", "setup_intent", "client_secret", "customer",
+    "after_expiration",
+)  # fmt: skip
+"""What a recovered session does not have in common with the one that expired."""
+
 SOMEBODY = "reader@example.org"
 """Who pays when neither the program nor the script gave an address: a page would have asked for one."""
 
@@ -374,19 +380,23 @@ def expire(account: Account, id: str) -> Obj:
 
 def recover(account: Account, id: str) -> Obj:
     """
-    A new open session with the wishes of an expired one, for a reader who follows its recovery link. Raises
-    400 when there is no link, or it is too old.
+    A new open session that is a copy of an expired one, for a reader who follows its recovery link; another one
+    each time. Raises 400 when there is no link, or it is too old.
     """
     old = account.find("checkout.session", id)
     recovery = (old["after_expiration"] or {}).get("recovery")
-    if not recovery or not recovery["url"] or recovery["expires_at"] < account.now():
+    if not recovery or not recovery["url"] or recovery["expires_at"] <= account.now():
         raise invalid("This Checkout Session cannot be recovered.")
+    hidden = account.secret(id)
     fresh = shapes_billing.session(account, mode=old["mode"], expires_at=account.now() + OPEN_FOR)
-    own = ("id", "created", "expires_at", "url", "status", "payment_intent", "after_expiration")
-    fresh |= {key: copied(value) for key, value in old.items() if key not in own}
+    fresh |= {key: copied(value) for key, value in old.items() if key not in _OWN}
+    if not hidden.get("made_customer"):
+        fresh["customer"] = old["customer"]
+    # A copy that is left has a link of its own.
+    fresh["after_expiration"] = {"recovery": {**recovery, "expires_at": None, "url": None}}
     change(fresh, recovered_from=id)
     kept = ("line_items", "payment_intent_data", "subscription_data", "setup_intent_data")
-    account.keep(fresh, **{key: copied(account.secret(id)[key]) for key in kept})
+    account.keep(fresh, **{key: copied(hidden[key]) for key in kept})
     account.plan(fresh["expires_at"], "session.expire", fresh["id"])
     return fresh
 

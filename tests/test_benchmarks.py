@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import pytest
 
-from benchmarks import load, traffic
+from benchmarks import load, reminders_parts, traffic
 from benchmarks.report import Target
 from donations.models import Contribution, StripeEvent
+from reminders import dispatch
+from reminders.models import ReminderSend
+from tests import factories
 from tests.house import CONTRIBUTIONS
 
 
@@ -76,3 +79,14 @@ def test_the_generator_offers_requests_at_a_pace(running_sandbox):
 )
 def test_a_target_is_met_or_missed(target, is_met):
     assert target.is_met is is_met
+
+
+@pytest.mark.django_db
+def test_of_the_reminders_that_are_due_each_is_decided_about(settings):
+    settings.REMINDER_HOLD_OUT_PERCENT = 0
+    factories.a_campaign()
+    reminders_parts.lay_out(120)
+
+    found = dispatch.dispatch_due(now=reminders_parts.morning(), limit=1000)
+    assert (found.handed_over, found.suppressed) == (116, 4)
+    assert set(ReminderSend.objects.filter(state="SUPPRESSED").values_list("reason", flat=True)) == {"given"}

@@ -33,7 +33,7 @@ def lock_contribution(*, reference: UUID) -> Contribution | None:
 
 def locked() -> QuerySet[Contribution]:
     return Contribution.objects.select_for_update(of=("self",)).select_related(
-        "subscription", "member", "campaign"
+        "subscription", "member__merged_into", "campaign"
     )
 
 

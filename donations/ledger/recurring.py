@@ -5,10 +5,12 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Any
 
+import structlog
 from django.db.models import F
 from django.db.models.functions import Greatest
 
 from donations import facts
+from donations.ledger import copies
 from donations.ledger.common import (
     Mismatch,
     NotOurs,
@@ -22,11 +24,39 @@ from donations.ledger.payments import note_reason
 from donations.models import Contribution, Payment, Subscription
 from members.rows import insert_new
 
+_log = structlog.get_logger(__name__)
+
 PaymentState = Payment.State
 
 
 def get_or_make_subscription(contribution: Contribution, stripe_id: str, customer: str) -> Subscription:
-    """The row of a subscription of which we may so far know only the id."""
+    """
+    The row of a subscription of which we may so far know only the id; its `contribution` is locked.
+
+    That is the given contribution, or, where this one has another subscription, a copy of it: Stripe's recovery
+    link opens a new copy of a page that was left each time, and two of them can be paid (docs/decisions/0018).
+    Raises Mismatch for a subscription that repeats quite another contribution.
+    """
+    subscription = _insert(contribution, stripe_id, customer)
+    if subscription is None:
+        copy = copies.make_copy(contribution)
+        _log.warning(
+            "a page was paid twice", contribution=str(contribution.public_id), copy=str(copy.public_id)
+        )
+        subscription = _insert(copy, stripe_id, customer)
+        assert subscription is not None, "nobody else knows the copy yet"
+        contribution = copy
+    elif subscription.contribution_id != contribution.pk:
+        original, contribution = contribution, locked().get(pk=subscription.contribution_id)
+        if contribution.copy_of_id != original.pk:
+            raise Mismatch("a subscription of another contribution")
+    contribution.subscription = subscription
+    subscription.contribution = contribution
+    return subscription
+
+
+def _insert(contribution: Contribution, stripe_id: str, customer: str) -> Subscription | None:
+    """The row of this subscription, made for this contribution if that is free; None if it has another one."""
     insert_new(
         [
             Subscription(
@@ -39,11 +69,7 @@ def get_or_make_subscription(contribution: Contribution, stripe_id: str, custome
             )
         ]
     )
-    subscription = Subscription.objects.get(contribution=contribution)
-    if subscription.stripe_id != stripe_id:
-        raise Mismatch("a second subscription for one contribution")
-    contribution.subscription = subscription
-    return subscription
+    return Subscription.objects.filter(stripe_id=stripe_id).first()
 
 
 def note_invoice_paid(invoice: facts.Invoice, *, at: datetime) -> Contribution:
@@ -157,7 +183,9 @@ def _invoice_owner(invoice: facts.Invoice) -> Contribution:
     if contribution is None and invoice.reference:
         contribution = lock_contribution(reference=invoice.reference)
         if contribution is not None:
-            get_or_make_subscription(contribution, invoice.subscription, invoice.customer)
+            contribution = get_or_make_subscription(
+                contribution, invoice.subscription, invoice.customer
+            ).contribution
     if contribution is None:
         raise Unmatched(invoice.subscription)
     return contribution
@@ -185,9 +213,7 @@ def find_subscription(wanted: facts.SubscriptionFacts) -> Subscription:
         raise Unmatched(wanted.id)
     if wanted.livemode != contribution.livemode:
         raise Mismatch("live and test do not mix")
-    subscription = get_or_make_subscription(contribution, wanted.id, wanted.customer)
-    subscription.contribution = contribution
-    return subscription
+    return get_or_make_subscription(contribution, wanted.id, wanted.customer)
 
 
 def apply_subscription(

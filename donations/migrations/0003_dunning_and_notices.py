@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0002_reminder_consent'),
+        ('donations', '0003_recovery'),
     ]
 
     operations = [

@@ -22,7 +22,8 @@ class Contribution(models.Model):
 
     Written down before Stripe is asked for anything, so that no money can arrive for a gift that we never
     heard of. Its amount is what the reader chose and never changes; a later change of a recurring gift is
-    the subscription's. Personal data: email, name, checkout_url (encrypted), until the gift has a member.
+    the subscription's. Personal data: email, name, checkout_url (encrypted), until the gift has a member;
+    recovery_url (encrypted), of a page that was left unpaid, while Stripe would open it again.
     """
 
     class CheckoutState(models.TextChoices):
@@ -70,6 +71,18 @@ class Contribution(models.Model):
     stripe_session_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     stripe_customer_id = models.CharField(max_length=255, blank=True)
 
+    # Stripe's link to a copy of the page that was left: whoever follows it sees the reader's address there.
+    recovery_url = EncryptedTextField(bound_to="public_id", blank=True, default="", db_default=b"")
+    recovery_expires_at = models.DateTimeField(null=True, blank=True)
+    copy_of = models.ForeignKey(
+        "self",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="copies",
+        help_text="The contribution whose page was recovered and paid more than once; this is one of the others.",
+    )
+
     class Meta:
         ordering = ["-created_at", "-pk"]
         constraints = [
@@ -92,7 +105,12 @@ class Contribution(models.Model):
                 fields=["created_at"],
                 condition=Q(checkout_state__in=["CREATED", "OPEN"]),
                 name="contribution_undecided",
-            )
+            ),
+            models.Index(
+                fields=["recovery_expires_at"],
+                condition=Q(recovery_expires_at__isnull=False),
+                name="contribution_recoverable",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -116,6 +134,11 @@ class Contribution(models.Model):
     @property
     def is_recurring(self) -> bool:
         return self.interval != Interval.ONCE
+
+    @property
+    def can_be_recovered(self) -> bool:
+        """Whether Stripe is asked for a link to a copy of the page: only where the reader agreed to a mail with it."""
+        return self.reminder_consent and bool(self.email)
 
     def mark_open(self, *, session_id: str, url: str, expires_at: datetime) -> bool:
         """

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0002_message_deliver_before'),
+        ('members', '0005_find_messages_by_fewer_indexes'),
     ]
 
     operations = [

@@ -1,19 +1,22 @@
 """The tables of the people; each file has one subject."""
 
+from members.models.bounce import Bounce
 from members.models.membership import AppendOnly, Membership, MembershipStep
 from members.models.message import Message
-from members.models.person import Consent, Member
+from members.models.person import Consent, Member, Merge
 from members.models.standing import STANDING, MembershipState, Standing
 from members.models.tier import Tier, TierThreshold
 
 __all__ = [
     "STANDING",
     "AppendOnly",
+    "Bounce",
     "Consent",
     "Member",
     "Membership",
     "MembershipState",
     "MembershipStep",
+    "Merge",
     "Message",
     "Standing",
     "Tier",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 
 from django.db import models
-from django.db.models import CheckConstraint, Index, Q
+from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 
 from members.fields import EncryptedJSONField, EncryptedTextField, LookupHashField
 from members.models.person import Member
@@ -14,6 +14,8 @@ from members.models.person import Member
 class Message(models.Model):
     """
     A mail that we owe somebody: a row first, sent by a worker (`outbox`), one per dedup key.
+
+    A row without recipient and contents is of a kind whose owner is asked for both when it is sent.
 
     Personal data: recipient, context (encrypted); recipient_hash (keyed hash); locale.
     """
@@ -30,8 +32,8 @@ class Message(models.Model):
         Member, on_delete=models.PROTECT, null=True, blank=True, related_name="messages"
     )
     recipient = EncryptedTextField(bound_to="public_id")
-    recipient_hash = LookupHashField(of="recipient", db_index=True)
-    dedup_key = models.CharField(max_length=200, unique=True)
+    recipient_hash = LookupHashField(of="recipient")
+    dedup_key = models.CharField(max_length=200)
     locale = models.CharField(max_length=12)
     context = EncryptedJSONField(bound_to="public_id", default=dict)
     message_id = models.CharField(max_length=255, editable=False)
@@ -53,6 +55,8 @@ class Message(models.Model):
 
     class Meta:
         constraints = [
+            # Not `unique=True`: on PostgreSQL that brings a second index, for LIKE, which nobody asks.
+            UniqueConstraint(fields=["dedup_key"], name="message_once_per_dedup_key"),
             CheckConstraint(
                 condition=Q(state__in=["OWED", "SENDING", "SENT", "FAILED"]), name="message_state_is_known"
             ),
@@ -70,6 +74,12 @@ class Message(models.Model):
             ),
         ]
         indexes = [
+            Index(fields=["recipient_hash"], name="message_of_recipient"),
+            Index(
+                fields=["recipient_hash"],
+                name="message_refused",
+                condition=Q(state="FAILED", failure_code="recipient_refused"),
+            ),
             Index(fields=["next_attempt_at"], name="message_owed", condition=Q(state="OWED")),
             Index(fields=["leased_until"], name="message_sending", condition=Q(state="SENDING")),
         ]

@@ -113,6 +113,10 @@ WRONG: list[tuple[str, str]] = [
     ("STRIPE_API_BASE", "http://127.0.0.1:12111"),  # beside the live key of this production
     ("STRIPE_API_BASE", "127.0.0.1:12111"),
     ("STRIPE_FEE_RATES", "USD:2,9%"),
+    ("MAIL_WEBHOOK_SECRET", "short"),
+    ("MAIL_WEBHOOK_SECRET", f"{'x' * 32},short"),
+    ("REMINDER_MAILS", "3"),
+    ("REMINDER_HOLD_OUT_PERCENT", "101"),
     ("STRIPE_FEE_RATES", "USD:2.9%+30"),
     ("STRIPE_FEE_RATES", "XXX:1%,*:1%"),
     ("CHECKOUTS_PER_NETWORK", "many"),
@@ -135,7 +139,9 @@ def test_a_wrong_value_stops_the_start_and_is_named(settings_with, name, value):
     assert "\n" not in sentence
 
 
-@pytest.mark.parametrize("name", ["SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "LOOKUP_HASH_KEYS", "DATABASE_URL"])
+@pytest.mark.parametrize(
+    "name", ["SECRET_KEY", "FIELD_ENCRYPTION_KEYS", "LOOKUP_HASH_KEYS", "DATABASE_URL", "MAIL_WEBHOOK_SECRET"]
+)
 def test_the_sentence_does_not_repeat_a_secret(settings_with, name):
     with pytest.raises(ImproperlyConfigured) as stop:
         settings_with(**{name: "my-secret-value", "STRIPE_SECRET_KEY": "my-secret-value"})

@@ -17,8 +17,8 @@ from datetime import timedelta
 import pytest
 import stripe
 
-from donations import facts, gateway, inbox, queries, reconciliation, services
-from donations.models import Contribution, Payment
+from donations import facts, gateway, inbox, queries, reconciliation, recovery, services
+from donations.models import Campaign, Contribution, Payment
 from members import clock
 from members.models import Member
 from tests import factories, waiting
@@ -83,6 +83,22 @@ def test_stripe_opens_the_page_that_we_ask_for(client, api, currency, amount, in
     assert session.client_reference_id == str(contribution.public_id)
     gateway.expire_checkout(session.id)
     assert gateway.get_session(session.id).status == "expired"
+
+
+@pytest.mark.parametrize("interval", ["once", "month"])
+def test_a_page_that_was_left_has_a_link_back_that_we_would_follow(client, api, interval):
+    Campaign.objects.update(reminds_abandoned=True)
+    contribution = begin(api, interval=interval, reminder_consent=True)
+    gateway.expire_checkout(str(contribution.stripe_session_id))
+
+    def link() -> str:
+        catch_up()
+        return recovery.get_way_back(contribution.public_id, now=clock.now())
+
+    found = waiting.until(link, what="the link to a copy of the page")
+    contribution.refresh_from_db()
+    assert (contribution.checkout_state, contribution.recovery_url) == ("EXPIRED", found)
+    assert timedelta(days=29) < contribution.recovery_expires_at - clock.now() <= timedelta(days=30)
 
 
 def test_an_amount_below_stripes_minimum_is_refused_in_our_words(client):

@@ -18,7 +18,7 @@ import pytest
 from django.db import connection, transaction
 
 from donations import gateway, inbox, queries, services
-from donations.models import Contribution, Dispute, Payment, Refund, StripeEvent, Subscription
+from donations.models import Campaign, Contribution, Dispute, Payment, Refund, StripeEvent, Subscription
 from members import clock
 from members.models import STANDING, Member, Membership, MembershipStep, Message
 from sandbox.errors import StripeError
@@ -102,6 +102,63 @@ def left_unpaid(house: House) -> None:
     house.stripe.advance(timedelta(days=2))
 
 
+def recovered(house: House, copies: int, *, is_marked: bool = True, **wish: Any) -> None:
+    """
+    Left until it expired, then paid on as many copies of the page as the reader opened; and one more was left.
+
+    :param is_marked: whether Stripe copies our mark on the payment behind the page, which it does not promise.
+    """
+    Campaign.objects.update(reminds_abandoned=True)
+    left = start(house, reminder_consent=True, **wish)
+    with contextlib.suppress(StripeError):
+        house.stripe.pay(left, card="4000000000000002")
+    house.stripe.advance(timedelta(hours=3))
+    opened = [house.stripe.recover(left)["id"] for _ in range(copies + 1)]
+    for copy in opened[:copies]:
+        if not is_marked:
+            house.stripe.account.secret(copy).update(payment_intent_data={}, subscription_data={})
+        house.stripe.pay(copy)
+    house.stripe.advance(timedelta(days=2))
+
+
+def recovered_once(house: House) -> None:
+    recovered(house, 1)
+
+
+def recovered_and_paid_twice(house: House) -> None:
+    recovered(house, 2)
+
+
+def monthly_recovered(house: House) -> None:
+    recovered(house, 1, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def monthly_recovered_and_paid_twice(house: House) -> None:
+    recovered(house, 2, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def recovered_without_our_mark(house: House) -> None:
+    recovered(house, 2, is_marked=False)
+
+
+def monthly_recovered_without_our_mark(house: House) -> None:
+    recovered(house, 2, is_marked=False, **MONTHLY)
+    house.stripe.advance(timedelta(days=32))
+
+
+def debit_recovered_and_paid_twice(house: House) -> None:
+    Campaign.objects.update(reminds_abandoned=True)
+    left = start(house, reminder_consent=True, **DEBIT)
+    house.stripe.advance(timedelta(hours=3))
+    bounces, settles = (house.stripe.recover(left)["id"] for _ in range(2))
+    house.stripe.pay(bounces, method="bank_debit")
+    house.stripe.controls.settle(only(house, "payment_intent")["id"], paid=False)
+    house.stripe.pay(settles, method="bank_debit")
+    house.stripe.advance(timedelta(days=8))
+
+
 def monthly_until_the_card_fails(house: House) -> None:
     house.stripe.pay(start(house, **MONTHLY))
     house.stripe.controls.change_card(only(house, "subscription")["id"], "4000000000000341")
@@ -177,15 +234,26 @@ VARIATIONS: list[Callable[[House], None]] = [
     monthly_refunded_after_a_renewal,
     monthly_disputed_and_lost,
     disputed_and_lost,
+    recovered_once,
+    recovered_and_paid_twice,
+    monthly_recovered,
+    monthly_recovered_and_paid_twice,
+    recovered_without_our_mark,
+    monthly_recovered_without_our_mark,
+    debit_recovered_and_paid_twice,
 ]
 
 
 def picture() -> dict[str, Any]:
-    """All that a reader, a member of staff or an accountant could see afterwards, without our own ids and times."""
+    """
+    All that a reader, a member of staff or an accountant could see afterwards, without our own ids and times.
+
+    Where a page was paid on two copies, it does not matter which of the two equal contributions came first.
+    """
     return {
         "books": queries.get_books(),
         "statuses": [
-            (row.interval, queries.get_contribution(row.public_id).status, row.checkout_state)
+            (row.interval, queries.get_contribution(row.public_id).status, row.checkout_state, row.recovery_url)
             for row in Contribution.objects.order_by("pk")
         ],
         "payments": sorted(
@@ -195,14 +263,15 @@ def picture() -> dict[str, Any]:
             ),
             key=str,
         ),
-        "subscriptions": list(
+        "subscriptions": sorted(
             Subscription.objects.values_list("stripe_id", "state", "amount_minor", "current_period_end", "ended_at")
         ),
         "refunds": sorted(Refund.objects.values_list("stripe_id", "state", "amount_minor")),
         "disputes": sorted(Dispute.objects.values_list("stripe_id", "state", "amount_minor")),
         "members": [(member.email, member.joined_at) for member in Member.objects.all()],
-        "memberships": list(
-            Membership.objects.values_list("started_at", "ended_at", "resumes_at", "next_try_at", *STANDING)
+        "memberships": sorted(
+            Membership.objects.values_list("started_at", "ended_at", "resumes_at", "next_try_at", *STANDING),
+            key=str,
         ),
         "steps": list(
             MembershipStep.objects.effective()

@@ -22,7 +22,15 @@ from django.db import connection, connections
 from django.test import Client
 
 from donations import doubles, inbox, services
-from donations.models import BalanceEntry, ChargeTrace, Contribution, DoubleCharge, Payment, StripeEvent
+from donations.models import (
+    BalanceEntry,
+    Campaign,
+    ChargeTrace,
+    Contribution,
+    DoubleCharge,
+    Payment,
+    StripeEvent,
+)
 from members import clock, outbox
 from members.models import Member, Membership, MembershipStep, Message
 from tests.house import A_GIFT, CONTRIBUTIONS, House, session_of
@@ -230,6 +238,26 @@ def test_two_events_of_one_gift_at_the_same_moment_make_one_payment(house):
     house.work()
     assert Message.objects.filter(kind="receipt").count() == 10
     house.assert_books_agree()
+
+
+@pytest.mark.parametrize("interval", ["once", "month"])
+def test_two_copies_of_one_page_that_are_paid_at_the_same_moment_are_both_booked(house, interval):
+    Campaign.objects.update(reminds_abandoned=True)
+    answers = [house.begin(interval=interval, amount=1000, reminder_consent=True) for _ in range(3)]
+    house.advance(hours=3)
+    for answer in answers:
+        for _ in range(3):
+            house.stripe.pay(house.stripe.recover(session_of(answer))["id"])
+    house.deliver(house.stripe.take_webhooks())
+    now = clock.now()
+    at_once(6, lambda _: inbox.process_waiting(now=now))
+
+    house.work()
+    house.assert_books_agree()
+    assert Payment.objects.filter(state="SUCCEEDED").count() == 9
+    assert Message.objects.filter(kind="receipt").count() == 9
+    assert Contribution.objects.filter(copy_of=None).count() == 3
+    assert Contribution.objects.count() == (3 if interval == "once" else 9)
 
 
 def test_an_event_parked_while_its_cause_is_being_committed_is_woken_at_once(house, monkeypatch):

@@ -13,7 +13,7 @@ from django.test import Client
 from donations.models import Campaign
 from members import outbox
 from members.emails import Mail
-from reminders import attribution, calendar, dispatch, services
+from reminders import attribution, calendar, dispatch, outcomes, services
 from reminders.models import Reminder, ReminderSend
 from reminders.services import Wish
 from tests import factories
@@ -66,7 +66,7 @@ class Desk:
         """What beat and workers do: dispatch, deliver, and learn what became of it."""
         found = dispatch.dispatch_due(now=self.now, payments_work=payments_work)
         outbox.deliver_due(now=self.now)
-        dispatch.follow_outbox(now=self.now)
+        outcomes.follow_outbox(now=self.now)
         return found
 
     def go_and_work(self, moment: datetime) -> dispatch.Dispatched:
@@ -105,14 +105,14 @@ def at_noon(monkeypatch: pytest.MonkeyPatch) -> None:
 def post(api: Client, at_noon: None) -> Any:
     """Ask the API for a reminder."""
 
-    def post(path: str = "", body: Any = None, **changes: Any) -> Any:
+    def post(path: str = "", body: Any = None, headers: Any = None, **changes: Any) -> Any:
         sent = {**A_WISH, **changes} if body is None else body
         sent = (
             {name: value for name, value in sent.items() if value is not ...}
             if isinstance(sent, dict)
             else sent
         )
-        return api.post(f"{API}{path}", sent, content_type="application/json")
+        return api.post(f"{API}{path}", sent, content_type="application/json", headers=headers)
 
     return post
 

@@ -97,4 +97,7 @@ def test_a_full_outbox_is_emptied_before_more_is_put_in(desk: Desk, monkeypatch:
     assert ReminderSend.objects.filter(state="PLANNED").count() == 2
     monkeypatch.setattr(tasks, "_MOST_IN_OUTBOX", 10)
     tasks.dispatch_reminders()
+    assert ReminderSend.objects.filter(state="HANDED_OVER").count() == 2
+    desk.go_to(JANUARY)
+    desk.work()
     assert Reminder.objects.filter(state="DONE").count() == 2

@@ -8,11 +8,12 @@ from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.db import OperationalError
 from django.test import Client
 
 from members.models import Message
 from reminders import services
-from reminders.models import Reminder, ReminderSend
+from reminders.models import Reminder, ReminderSend, TurnedAway
 from tests.reminders.conftest import API, NOON, Desk
 
 pytestmark = pytest.mark.django_db
@@ -75,6 +76,24 @@ def test_a_series_is_promised_with_its_rhythm_and_the_question(desk: Desk, post:
 def test_the_promise_comes_in_the_readers_language(desk: Desk, post: Any) -> None:
     promise = post(locale="ru").json()["promise"]
     assert promise.replace("\u202f", " ") == "Одно письмо, 1 января 2027 г."
+
+
+@pytest.mark.parametrize("email", ["charlie@gmial.com", "CHARLIE@GMIAL.COM", "nobody-else@gmial.com"])
+def test_a_domain_that_looks_like_a_slip_is_taken_and_asked_about(desk: Desk, post: Any, email: str) -> None:
+    desk.ask("charlie@gmial.com")
+    response = post(email=email)
+    assert (response.status_code, response.json()["did_you_mean"]) == (202, "gmail.com")
+    assert "charlie" not in response.content.decode().lower()
+    assert Reminder.objects.filter(state="SCHEDULED").exists()
+
+
+def test_no_domain_of_the_table_is_called_a_slip_of_another(desk: Desk) -> None:
+    from members import typos
+
+    assert not set(typos._MEANT) & set(typos._MISSED)
+    assert all(
+        typos.meant(domain) == "" for domain in ("gmail.com", "example.org", "mail.com", "ymail.com", "")
+    )
 
 
 def test_the_wish_is_kept_with_what_it_was_about(desk: Desk, post: Any) -> None:
@@ -198,6 +217,45 @@ def test_a_mail_domain_that_gets_too_many_gets_the_same_answer(desk: Desk, post:
     for number in range(4):
         assert post(email=f"reader{number}@example.org").status_code == 202
     assert Reminder.objects.count() == 2
+
+
+def test_what_one_network_sends_beyond_its_share_uses_up_nobody_elses(
+    desk: Desk, post: Any, settings: Any
+) -> None:
+    settings.REMINDERS_PER_NETWORK, settings.REMINDERS_PER_DOMAIN, settings.TRUSTED_PROXIES = 2, 3, 1
+    for number in range(9):
+        post(email=f"flood{number}@example.org", headers={"X-Forwarded-For": "192.0.2.7"})
+    post(email="charlie@example.org", headers={"X-Forwarded-For": "198.51.100.9"})
+    assert Reminder.objects.count() == 3
+
+
+def test_staff_see_how_many_were_turned_away_and_nobody_sees_whom(
+    desk: Desk, post: Any, api: Client, settings: Any
+) -> None:
+    for month in range(1, 7):
+        post(remind=f"2027-0{month}-15")
+    settings.REMINDERS_PER_NETWORK = 7
+    for number in range(4):
+        post(email=f"reader{number}@example.org")
+    api.force_login(User.objects.create_superuser("boss", password="a long password"))
+    found = api.get(f"{API}stats/").json()["turned_away"]
+    assert found == {"by_day": {"2026-11-24": {"address": 3, "network": 3}}, "total": 6}
+    listed = api.get("/admin/reminders/turnedaway/").content.decode()
+    assert "From one network" in listed
+    kept = repr(list(TurnedAway.objects.values()))
+    assert "example.org" not in kept
+    assert "127.0.0.1" not in kept
+
+
+def test_a_flood_that_cannot_be_counted_is_answered_alike(desk: Desk, post: Any, monkeypatch: Any) -> None:
+    def broken(*_: Any, **__: Any) -> int:
+        raise OperationalError("too many at once")
+
+    monkeypatch.setattr("reminders.throttle.insert_new", broken)
+    answers = {post(remind="2027-01-15").content for _ in range(5)}
+    assert len(answers) == 1
+    assert Reminder.objects.count() == 1
+    assert not TurnedAway.objects.exists()
 
 
 # --- The Guardian's client

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import calendar as months
 from datetime import UTC, date, datetime, timedelta
-from zoneinfo import ZoneInfo
+from zoneinfo import ZoneInfo, available_timezones
 
 import pytest
 from hypothesis import given, settings
@@ -12,11 +12,13 @@ from hypothesis import strategies as st
 
 from reminders import calendar, zones
 from reminders.calendar import NoSuchDay
+from tests.reminders import tzif
 
 ZONES = [
     "Europe/Riga", "America/New_York", "Asia/Kathmandu", "Australia/Lord_Howe", "America/Santiago",
     "Africa/Casablanca", "Pacific/Chatham", "Asia/Tehran", "America/St_Johns", "UTC",
 ]  # fmt: skip
+EVERY_ZONE = sorted(name for name in available_timezones() if zones.is_zone(name))
 EARLY, LATE = datetime.fromisoformat("2026-01-01"), datetime.fromisoformat("2040-01-01")
 DAYS = st.dates(date(2026, 1, 1), date(2040, 12, 31))
 
@@ -33,7 +35,7 @@ def ten_by_search(day: date, zone: ZoneInfo) -> datetime:
 
 
 @settings(deadline=None)
-@given(day=DAYS, name=st.sampled_from(ZONES))
+@given(day=DAYS, name=st.sampled_from(EVERY_ZONE))
 def test_due_is_ten_on_the_wall(day: date, name: str) -> None:
     zone = ZoneInfo(name)
     assert calendar.due_at(day, zone) == ten_by_search(day, zone)
@@ -50,6 +52,46 @@ def test_each_day_of_ten_years_has_one_due_moment_in_daylight(name: str) -> None
         seen.add(due)
         day += timedelta(days=1)
     assert len(seen) == 3652
+
+
+# --- Every zone, against the tz database itself
+
+
+@settings(deadline=None, max_examples=1000)
+@given(day=DAYS, name=st.sampled_from(EVERY_ZONE))
+def test_due_is_what_the_tz_database_says_on_any_day_in_any_zone(day: date, name: str) -> None:
+    assert calendar.due_at(day, ZoneInfo(name)).timestamp() == tzif.ten_on_the_wall(day, name)
+
+
+@pytest.mark.parametrize("letters", sorted({name[:2] for name in EVERY_ZONE}))
+def test_due_is_what_the_tz_database_says_around_each_change_of_the_clocks(letters: str) -> None:
+    """Gaps and overlaps, month ends and leap days: in every zone, at every change from 2026 to 2040."""
+    ends = [date(2028, 2, 28), date(2028, 2, 29), date(2028, 3, 1), date(2027, 2, 28), date(2026, 12, 31)]
+    for name in (name for name in EVERY_ZONE if name.startswith(letters)):
+        moments, _ = tzif.changes(name, until=2040)
+        changes = [datetime.fromtimestamp(at, UTC).date() for at in moments]
+        around = [
+            day + timedelta(days=days)
+            for day in changes
+            if EARLY.date() < day < LATE.date()
+            for days in (-1, 0, 1)
+        ]
+        for day in [*ends, *around]:
+            assert calendar.due_at(day, ZoneInfo(name)).timestamp() == tzif.ten_on_the_wall(day, name), (
+                name,
+                day,
+            )
+
+
+@pytest.mark.parametrize("letters", sorted({name[:2] for name in EVERY_ZONE}))
+def test_each_day_has_its_own_ten_o_clock_in_daylight_in_every_zone(letters: str) -> None:
+    for name in (name for name in EVERY_ZONE if name.startswith(letters)):
+        zone, before = ZoneInfo(name), None
+        for number in range(800):
+            due = calendar.due_at(date(2026, 12, 1) + timedelta(days=number), zone)
+            assert not calendar.is_night(due, zone)
+            assert before is None or timedelta(hours=22) <= due - before <= timedelta(hours=26)
+            before = due
 
 
 @pytest.mark.parametrize(

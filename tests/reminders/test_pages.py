@@ -10,7 +10,7 @@ import pytest
 from django.test import Client
 
 from donations.models import Ask
-from reminders import calendar, codes, services
+from reminders import calendar, codes, outcomes, services
 from reminders.codes import Purpose
 from reminders.models import Reminder, ReminderSend, Unsubscription
 from tests.paper import Page
@@ -163,7 +163,7 @@ def test_a_mail_in_the_outbox_is_taken_back_when_its_reader_stops_it(desk: Desk)
     dispatch.dispatch_due(now=desk.now)
     services.cancel(code=codes.make(Purpose.STOP, reminder.public_id), now=desk.now)
     outbox.deliver_due(now=desk.now)
-    dispatch.follow_outbox(now=desk.now)
+    outcomes.follow_outbox(now=desk.now)
     assert desk.mails == []
     assert state_of(reminder) == [("SUPPRESSED", "cancelled")]
 

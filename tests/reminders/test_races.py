@@ -14,7 +14,7 @@ from django.utils import timezone
 from donations.models import Campaign
 from members.models import Message
 from members.rows import insert_new
-from reminders import dispatch, services
+from reminders import dispatch, outcomes, services
 from reminders.models import Reminder, ReminderSend, Switch
 from tests import factories
 from tests.crashing import Process, steps_of
@@ -130,7 +130,7 @@ def test_a_reader_who_stops_while_it_is_dispatched_is_stopped_or_mailed_never_bo
             services.cancel(code=code, now=JANUARY)
 
     assert race(lambda: until_nothing_is_due(20), stop_all) == []
-    dispatch.follow_outbox(now=JANUARY)
+    outcomes.follow_outbox(now=JANUARY)
     assert not ReminderSend.objects.filter(state__in=["PLANNED", "HANDED_OVER"]).exists()
     assert set(Message.objects.values_list("state", "failure_code")) <= {("FAILED", "withdrawn")}
 

@@ -5,7 +5,9 @@ What a reader can do on Stripe's page, and what the newsroom hears of it.
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 import stripe
@@ -238,6 +240,93 @@ def test_a_session_expires_and_can_be_recovered(client: stripe.StripeClient, san
 
     again = sandbox.recover(session.id)
     assert again["recovered_from"] == session.id
+    assert sandbox.pay(again["id"])["payment_status"] == "paid"
+
+
+RECOVERABLE = {"recovery": {"enabled": True}}
+
+
+def test_the_link_to_a_copy_comes_with_the_expiry_and_lives_thirty_days(
+    client: stripe.StripeClient, sandbox: Checked
+) -> None:
+    session = once(client, after_expiration=RECOVERABLE)
+    assert session.after_expiration.recovery.to_dict() == {
+        "allow_promotion_codes": False, "enabled": True, "expires_at": None, "url": None,
+    }  # fmt: skip
+    sandbox.take_webhooks()
+    sandbox.expire(session.id)
+    [told] = [json.loads(webhook.body) for webhook in sandbox.take_webhooks()]
+    recovery = told["data"]["object"]["after_expiration"]["recovery"]
+    assert recovery["url"]
+    assert recovery["expires_at"] == told["created"] + 30 * 86_400
+    assert client.v1.checkout.sessions.retrieve(session.id).after_expiration.recovery.url == recovery["url"]
+
+    sandbox.advance(timedelta(days=30, seconds=-1))
+    sandbox.recover(session.id)
+    sandbox.advance(timedelta(seconds=1))
+    with pytest.raises(StripeError) as too_late:
+        sandbox.recover(session.id)
+    assert too_late.value.status == 400
+
+
+@pytest.mark.parametrize("asked", [{}, {"after_expiration": {"recovery": {"enabled": False}}}])
+def test_who_asks_for_no_link_gets_none(
+    client: stripe.StripeClient, sandbox: Checked, asked: dict[str, Any]
+) -> None:
+    session = once(client, **asked)
+    sandbox.expire(session.id)
+    expired = client.v1.checkout.sessions.retrieve(session.id)
+    assert expired.after_expiration is None or expired.after_expiration.recovery.url is None
+    with pytest.raises(StripeError):
+        sandbox.recover(session.id)
+
+
+def test_a_page_that_is_open_or_was_paid_has_no_copy(client: stripe.StripeClient, sandbox: Checked) -> None:
+    session = once(client, after_expiration=RECOVERABLE)
+    for _ in range(2):
+        with pytest.raises(StripeError):
+            sandbox.recover(session.id)
+        if client.v1.checkout.sessions.retrieve(session.id).status == "open":
+            sandbox.pay(session.id)
+
+
+@pytest.mark.parametrize("wish", [once, regularly])
+def test_each_opening_of_the_link_is_another_copy_with_all_that_the_program_wrote(
+    client: stripe.StripeClient, sandbox: Checked, wish: Callable[..., Any]
+) -> None:
+    ours = {"client_reference_id": "gift-9", "metadata": {"contribution": "gift-9"}}
+    session = wish(client, after_expiration=RECOVERABLE, customer_email=ADA, **ours)
+    sandbox.expire(session.id)
+    copies = [sandbox.recover(session.id)["id"] for _ in range(2)]
+    assert len({session.id, *copies}) == 3
+
+    for id in copies:
+        copy = client.v1.checkout.sessions.retrieve(id, {"expand": ["line_items"]})
+        assert (copy.status, copy.recovered_from, copy.client_reference_id) == ("open", session.id, "gift-9")
+        assert copy.metadata.to_dict() == {"contribution": "gift-9"}
+        assert (copy.amount_total, copy.currency) == (session.amount_total, session.currency)
+        assert (copy.customer_email, copy.success_url) == (ADA, session.success_url)
+        assert copy.line_items.data[0].amount_total == session.amount_total
+        assert copy.url.endswith(id)
+        paid = sandbox.pay(id)
+        made = client.v1.payment_intents.retrieve(paid["payment_intent"]) if paid["payment_intent"] else (
+            client.v1.subscriptions.retrieve(paid["subscription"])
+        )  # fmt: skip
+        original = {once: "gift-1", regularly: "gift-2"}[wish]
+        assert made.metadata["contribution"] == original
+    assert len(client.v1.charges.list().data) == 2
+
+
+def test_a_copy_that_is_left_has_a_link_of_its_own(client: stripe.StripeClient, sandbox: Checked) -> None:
+    session = once(client, after_expiration=RECOVERABLE)
+    with pytest.raises(StripeError):
+        sandbox.pay(session.id, card="4000000000000002")
+    sandbox.expire(session.id)
+    copy = sandbox.recover(session.id)
+    assert (copy["customer"], copy["after_expiration"]["recovery"]["url"]) == (None, None)
+    sandbox.advance(timedelta(days=2))
+    again = sandbox.recover(copy["id"])
+    assert again["recovered_from"] == copy["id"]
     assert sandbox.pay(again["id"])["payment_status"] == "paid"
 
 

@@ -7,6 +7,20 @@
  */
 "use strict";
 
+// Where a reader's morning is, for a reminder; sent only with one that is asked for.
+for (const field of document.querySelectorAll("[data-time-zone]")) {
+  field.value = Intl.DateTimeFormat().resolvedOptions().timeZone ?? "";
+}
+
+// Within such a part, Enter presses its own button rather than the first one of the form.
+for (const part of document.querySelectorAll("[data-enter]")) {
+  part.addEventListener("keydown", (event) => {
+    if (event.key !== "Enter" || event.isComposing || !event.target.matches("input")) return;
+    event.preventDefault();
+    part.querySelector(part.dataset.enter).click();
+  });
+}
+
 (() => {
   const form = document.querySelector("form[data-api]");
   if (!form || !window.fetch || !window.AbortController) return;
@@ -153,6 +167,7 @@
   // --- Listening ---
 
   form.addEventListener("submit", async (event) => {
+    if (event.submitter && event.submitter !== button) return; // another button's business: the server's
     event.preventDefault();
     if (isBusy) return;
     setBusy(true);

@@ -255,6 +255,8 @@ def test_an_expired_session_can_be_taken_up_again_for_a_month(
     assert "Donate €15.00" in page
     again = browser.visit(f"/r/{old['id']}")
     assert again.source == page.source
+    copies = [each for each in sandbox.account.all("checkout.session") if each["recovered_from"] == old["id"]]
+    assert [each["status"] for each in copies] == ["open", "open"]
     browser.press("Donate", email="ada@example.org", card="4242424242424242")
     assert browser.left_for is not None
     new = browser.left_for.partition("session_id=")[2]
