@@ -16,7 +16,6 @@ _EN = {
     "second_text": "$25.00",
     "second_on": "November 24, 2026",
     "interval": "once",
-    "is_recurring": "yes",
     "undo_url": "{link}/undo",
     "come_back_url": "{link}/again",
 }
@@ -50,8 +49,7 @@ def register() -> None:
         emails.Kind(returns.REFUND_FAILED, needs=frozenset({"amount_text"})),
         emails.Kind(
             returns.DISPUTE_LOST,
-            needs=frozenset({"amount_text", "come_back_url"}),
-            may_have=frozenset({"is_recurring"}),
+            needs=frozenset({"amount_text", "interval", "come_back_url"}),
         ),
     ):
         emails.register(kind)

@@ -46,7 +46,7 @@ def tell(contribution: Contribution, *, now: datetime) -> None:
             f"{DISPUTE_LOST}:{dispute.stripe_id}",
             {
                 "amount_text": Money(dispute.amount_minor, dispute.currency).format(contribution.locale),
-                "is_recurring": "yes" if contribution.is_recurring else "",
+                "interval": contribution.interval,
                 "come_back_url": links.again(contribution, locale=contribution.locale),
             },
             now=now,

@@ -121,7 +121,7 @@ def test_a_lost_dispute_ends_the_plan_and_tells_the_reader_once(house: House) ->
     assert membership.ends_at is not None
     assert membership.ends_at <= clock.now()
     [mail] = mails(returns.DISPUTE_LOST)
-    assert mail.context["is_recurring"] == "yes"
+    assert mail.context["interval"] == "month"
     house.assert_books_agree()
 
 
