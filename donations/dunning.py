@@ -212,8 +212,10 @@ def _decide(dunning: Dunning, contribution: Contribution, *, now: datetime) -> i
     if _close_if_over(dunning, subscription, now=now):
         return 0
     told = _what_was_told(dunning)
-    if contribution.member is None or told.cannot_be_reached:
+    if told.cannot_be_reached:
         return _be_quiet(dunning, None, "unreachable")
+    if contribution.member is None:
+        return _be_quiet(dunning, now + LOOK_AGAIN, "unknown_reader")  # the first payment is still on its way to us
     if told.is_under_way:
         return _be_quiet(dunning, now + LOOK_AGAIN, "")
     if told.count > len(GAPS):

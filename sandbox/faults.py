@@ -129,8 +129,13 @@ class Faults:
         with self._lock:
             return [asdict(fault) for fault in self._waiting]
 
-    def next(self, call: str) -> Fault | None:
-        """The fault that this call meets, used up by asking; usually none."""
+    def next(self, call: str) -> str | None:
+        """The kind of fault that this call meets, used up by asking; usually none."""
+        fault = self.take(call)
+        return fault.kind if fault else None
+
+    def take(self, call: str) -> Fault | None:
+        """The same, with all that the fault says of itself."""
         with self._lock:
             for fault in self._waiting:
                 if fault.matches(call) and fault.strikes():

@@ -114,7 +114,7 @@ class Sandbox(control.Controls):
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key:
             headers["Idempotency-Key"] = key
-        fault = self.faults.next(f"{request.method} {request.path}")
+        fault = self.faults.take(f"{request.method} {request.path}")
         kind = fault.kind if fault else None
         if fault and kind in faults.BEFORE:
             _break_off(fault)

@@ -7,6 +7,7 @@ import json
 import re
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -21,7 +22,7 @@ from members import clock, outbox
 from members.models import Message
 from sandbox import pages_portal
 from tests import factories
-from tests.house import House
+from tests.house import House, session_of
 from tests.paper import Page, open_page
 
 FAILS, PAYS, CONFIRMS = "4000000000000341", "4242424242424242", "4000002760003184"
@@ -84,6 +85,23 @@ def give_another_card(house: House, reader: Any, card: str) -> None:
 
 
 # --- At once --------------------------------------------------------------------------------------
+
+
+def test_a_refusal_that_we_hear_of_before_we_know_the_reader_is_told_once_we_do(house):
+    house.stripe.pay(session_of(house.begin(**MONTHLY)))
+    first_payment = house.stripe.take_webhooks()  # lost on their way
+    [subscription] = house.stripe.account.all("subscription")
+    house.stripe.controls.change_card(subscription["id"], FAILS)
+    house.advance(**A_MONTH)
+    assert kinds() == []
+
+    for webhook in first_payment:
+        signature = house.stripe.sign(webhook.body)
+        house.deliver([replace(webhook, headers={"Stripe-Signature": signature})])
+    house.catch_up()
+    house.advance(hours=2)
+
+    assert sorted(kinds()) == ["payment_failed", "receipt", "welcome"]
 
 
 def test_a_refused_renewal_is_told_at_once_with_the_day_of_the_next_try(failing):

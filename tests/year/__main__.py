@@ -33,7 +33,9 @@ def main() -> int:
         return 0
     try:
         with tempfile.TemporaryDirectory(prefix="sustainer-year-") as folder, services.prepared() as found:
-            outcome = theatre.play(story, given.keep or Path(folder), console=console, services=found)
+            outcome = theatre.play(
+                story, given.keep or Path(folder), console=console, services=found, lose=given.lose / 100
+            )
     except (demo.DemoError, stage.Stuck, offline.Refused, services.NoDatabase) as problem:
         console.print(
             f"The year could not be played: {problem}", style="bold red", markup=False, highlight=False
@@ -49,13 +51,14 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seeds", type=int, default=1, help="how many years to play, from --seed on")
     parser.add_argument("--readers", type=int, default=200)
     parser.add_argument("--days", type=int, default=plot.DAYS, help="how much of the year; at least 10")
+    parser.add_argument("--lose", type=int, default=5, help="how many of 100 events get lost on their way")
     parser.add_argument(
         "--show-plot", action="store_true", help="print what happens on which day, and play nothing"
     )
     parser.add_argument("--keep", type=Path, help="leave the house's data in this folder")
     given = parser.parse_args()
-    if given.readers < 1 or given.days < 10 or given.seeds < 1:
-        parser.error("a year needs a reader and ten days")
+    if given.readers < 1 or given.days < 10 or given.seeds < 1 or not 0 <= given.lose <= 100:
+        parser.error("a year needs a reader and ten days, and loses between 0 and 100 of 100 events")
     return given
 
 
@@ -64,7 +67,7 @@ def _one_after_the_other(given: argparse.Namespace) -> int:
     failed = []
     for seed in range(given.seed, given.seed + given.seeds):
         command = [sys.executable, "-m", "tests.year", "--seed", str(seed)]
-        command += ["--readers", str(given.readers), "--days", str(given.days)]
+        command += ["--readers", str(given.readers), "--days", str(given.days), "--lose", str(given.lose)]
         if given.show_plot:
             command.append("--show-plot")
         if given.keep:

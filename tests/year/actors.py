@@ -13,6 +13,7 @@ from fractions import Fraction
 from typing import Any
 
 from tests.year import plot
+from tests.year.mailbox import Mailbox
 from tests.year.offline import Obj, Refused, Stripe, json_call
 
 ASIDE = ("charge_already_refunded", "charge_disputed")
@@ -21,8 +22,11 @@ ASIDE = ("charge_already_refunded", "charge_disputed")
 class Actors:
     """Everybody outside of the house. `begun` holds each reader's contribution and session."""
 
-    def __init__(self, house_url: str, stripe: Stripe, readers: tuple[plot.Reader, ...]) -> None:
+    def __init__(
+        self, house_url: str, stripe: Stripe, mailbox: Mailbox, readers: tuple[plot.Reader, ...]
+    ) -> None:
         self.house_url = house_url
+        self.mailbox = mailbox
         self.stripe = stripe
         self.readers = readers
         self.begun: dict[int, tuple[str, str]] = {}
@@ -41,17 +45,7 @@ class Actors:
     # --- The reader ---
 
     def _give(self, reader: plot.Reader, _: str) -> None:
-        wish = {
-            "campaign": reader.campaign,
-            "interval": reader.interval,
-            "amount": reader.amount,
-            "currency": reader.currency,
-            "email": reader.email,
-            "locale": reader.locale,
-            "cover_fees": reader.cover_fees,
-        }
-        key = {"Idempotency-Key": f"reader-{reader.number}-gives"}
-        begun = json_call("POST", f"{self.house_url}/api/v1/contributions/", wish, key)
+        begun = self._begin(reader, key="gives", interval=reader.interval, amount=reader.amount)
         session = begun["checkout_url"].rsplit("/", 1)[1]
         self.begun[reader.number] = (begun["id"], session)
         if reader.payment == "leaves":
@@ -61,13 +55,40 @@ class Actors:
             if reader.payment.endswith("leaves"):
                 return
         if reader.payment == "debit":
-            self._pay(session, method="bank_debit")
+            self._pay(session, method="bank_debit", card=plot.account_of(reader.number, reader.currency))
         elif reader.payment == "debit bounces":
             self._pay(session, method="bank_debit", card=plot.BOUNCES[reader.currency])
         elif reader.payment == "passes 3-D Secure":
             self._pay(session, card="4000002500003155", three_d_secure="pass")
         else:
             self._pay(session, card=reader.card)
+
+    def _begin(self, reader: plot.Reader, *, key: str, interval: str, amount: int) -> Obj:
+        """As the widget asks for a page to pay on."""
+        wish = {
+            "campaign": reader.campaign,
+            "interval": interval,
+            "amount": amount,
+            "currency": reader.currency,
+            "email": reader.email,
+            "locale": reader.locale,
+            "cover_fees": reader.cover_fees,
+        }
+        headers = {"Idempotency-Key": f"reader-{reader.number}-{key}"}
+        found: Obj = json_call("POST", f"{self.house_url}/api/v1/contributions/", wish, headers)
+        return found
+
+    def _give_again(self, reader: plot.Reader, _: str) -> None:
+        """The same form with another key, as when a page was loaded twice; once, whatever it was before."""
+        smallest = min(plot.AMOUNTS[reader.currency]["once"])
+        begun = self._begin(reader, key="again", interval="once", amount=smallest)
+        self._pay(begun["checkout_url"].rsplit("/", 1)[1], card=reader.card)
+
+    def _undo_the_second(self, reader: plot.Reader, _: str) -> None:
+        if (link := self.mailbox.link(reader.email, "second_charge", "twice")) is None:
+            self.in_vain.append(f"reader {reader.number}: nobody asked about the second gift")
+            return
+        self.stripe.submit(link, act="undo")
 
     def _pay(self, session: str, **how: str) -> None:
         self.stripe.control(f"sessions/{session}/pay", **how)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from datetime import datetime, timedelta
-from pathlib import Path
 
 from tests.year.figures import Figures
+from tests.year.mailbox import Mailbox
 
 
-def read(data_dir: Path, *, now: datetime) -> Figures:
+def read(mailbox: Mailbox, *, now: datetime) -> Figures:
     """Our figures at this moment."""
     from django.db.models import Count
 
@@ -44,14 +43,8 @@ def read(data_dir: Path, *, now: datetime) -> Figures:
             figures.add(currency_of[standing.membership_id], "members")
     kinds = Message.objects.values_list("kind").annotate(Count("pk")).order_by()
     figures.owed = Counter(dict(kinds))
-    figures.sent = mails(data_dir)
+    figures.sent = mailbox.count()
     return figures
-
-
-def mails(data_dir: Path) -> Counter[str]:
-    """How many mails of each kind the mail server took: here, files in a folder."""
-    names = (path.name for path in (data_dir / "mail").glob("*.eml"))
-    return Counter(match[1] for name in names if (match := re.match(r"[0-9TZ]+-([a-z_]+)-", name)))
 
 
 def left_to_do() -> dict[str, int]:

@@ -16,7 +16,6 @@ from datetime import UTC, date, datetime, timedelta
 DAYS = 385  # a year, and the weeks in which its first anniversaries are paid, retried or lost
 STEP = 3  # days between two stops of the clock, at most: the shortest time between two tries of a payment
 
-GOOD_CARDS = ("4242424242424242", "5555555555554444", "378282246310005")
 DECLINED = ("4000000000000002", "4000000000009995", "4000000000000069", "4000000000000119")
 FAILS_LATER = "4000000000000341"  # can be saved, and every charge fails
 REFUND_FAILS, REFUND_WAITS = "4000000000005126", "4000000000007726"
@@ -55,8 +54,29 @@ CAST: tuple[dict[str, str], ...] = (
     {"interval": "once", "payment": "debit bounces", "currency": "GBP"},
     {"interval": "month", "payment": "is declined, then pays"},
     {"interval": "once", "payment": "leaves"},
+    {"interval": "once", "twice": "and undoes it"},
     *({"interval": "month", "fate": fate} for fate in FATES),
 )
+
+
+def card_of(reader: int, nth: int = 0) -> str:
+    """
+    A number that passes the check that card numbers have, and that only this reader has: one card under two names
+    within days would be a second charge by accident.
+    """
+    digits = f"424242{nth:02}{reader:07}"
+    doubled = (int(digit) * 2 for digit in digits[::-2])
+    total = sum(map(int, digits[-2::-2])) + sum(twice - 9 if twice > 9 else twice for twice in doubled)
+    return f"{digits}{-total % 10}"
+
+
+def account_of(reader: int, currency: str) -> str:
+    """A bank account that only this reader has, and that pays; `currency` is one of BOUNCES."""
+    return {
+        "EUR": f"DE893704004{reader:011}",
+        "USD": f"0001{reader:08}",
+        "GBP": f"1{reader:07}",
+    }[currency]
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +209,7 @@ def _reader(number: int, dice: random.Random) -> Reader:
     payment = role.get("payment", dice.choices(list(payments), weights=list(payments.values()))[0])
     if payment.startswith("debit") and currency not in BOUNCES:
         payment = "pays"
-    card = dice.choice(GOOD_CARDS)
+    card = card_of(number)
     if interval == "once" and payment == "pays":
         special = [card, REFUND_FAILS, REFUND_WAITS, BANK_DISPUTES, BANK_INQUIRES]
         card = dice.choices(special, weights=[70, 8, 8, 7, 7])[0]
@@ -226,6 +246,8 @@ def _life(reader: Reader, dice: random.Random, stops: tuple[int, ...]) -> Iterat
                 dice.choice(["next_month", "in_3_months"]),
             )
         return
+    if "twice" in _role(reader.number) or (reader.payment == "pays" and dice.random() < 0.05):
+        yield from _twice(reader, dice, begins, later, deed)
     if reader.interval == "once":
         yield from _aftermath(reader, dice, begins, later, deed)
     else:
@@ -244,6 +266,13 @@ def _begins(reader: Reader, dice: random.Random, stops: tuple[int, ...]) -> int:
             return dice.choice(ends)
     share = {"once": 0.9, "month": 0.6, "year": 0.8}[reader.interval]
     return dice.choice([stop for stop in stops if stop <= last * share])
+
+
+def _twice(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ignore[no-untyped-def]
+    """The form was sent again, past the widget's own guard; some undo it with the link of our mail."""
+    yield from deed(begins, "give again")
+    if dice.random() < 0.6:
+        yield from deed(later(begins, least=1, most=3), "undo the second")
 
 
 def _aftermath(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ignore[no-untyped-def]
@@ -291,9 +320,9 @@ def _support(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: igno
         # Within the retries of the renewal that fails next, or before it is due.
         wait = 34 if reader.interval == "month" else 8
         mended = later(day, least=6, most=wait) if reader.interval == "month" else None
-        yield from deed(mended, "new card", dice.choice(GOOD_CARDS))
+        yield from deed(mended, "new card", card_of(reader.number, 1))
         if reader.interval == "year":
-            yield from deed(later(366 + begins, least=2, most=9), "new card", dice.choice(GOOD_CARDS))
+            yield from deed(later(366 + begins, least=2, most=9), "new card", card_of(reader.number, 1))
     elif fate == "is lost":
         yield from deed(day, "card fails", FAILS_LATER)
     elif fate == "cancels at period end":

@@ -19,7 +19,13 @@ NEWS = (
     "customer.subscription.deleted",
     "customer.subscription.updated",
     "customer.updated",
+    "charge.succeeded",
+    "charge.updated",
+    "charge.refunded",
     "charge.dispute.closed",
+    "refund.created",
+    "refund.updated",
+    "refund.failed",
 )
 
 

@@ -19,6 +19,8 @@ from tests.year.offline import Obj
 from tests.year.post import Look, News, Post
 
 REMIND_AFTER = (timedelta(days=3), timedelta(days=4), timedelta(days=5))  # from each mail to the next
+NEAR = timedelta(days=3)  # between two charges that may be one too many
+ASKED_WITHIN = timedelta(days=14)
 WORTH_WAITING_FOR = timedelta(hours=12)
 
 
@@ -109,6 +111,134 @@ def _of_renewal(renewal: Renewal, end: News | None, cards: dict[str, list[News]]
             owed["payment_reminder"] += 1
         sent, told_at = sent + 1, look.at
     return owed
+
+
+def of_money_back(post: Post, refunds: Iterable[Obj]) -> Counter[str]:
+    """Each refund is told, and that it failed if its reader was told of it; so is each dispute that was lost."""
+    owed: Counter[str] = Counter()
+    for refund in refunds:
+        told = _first_heard(post, _about_refund(post, refund))
+        failed = _first_heard(post, _about_failure(post, refund))
+        if told is None or (failed is not None and failed.number <= told.number):
+            continue  # who was not told of it has nothing to be told of
+        if told.at - moment(refund["created"]) < TOO_LATE_FOR_NEWS:
+            owed["refunded"] += 1
+            owed["refund_failed"] += bool(
+                failed and failed.at - moment(refund["created"]) < TOO_LATE_FOR_NEWS
+            )
+    for one in post.news:
+        if one.type == "charge.dispute.closed" and one.about["status"] == "lost":
+            heard = _first_heard(post, [one])
+            owed["dispute_lost"] += bool(heard and heard.at - moment(one.created) < TOO_LATE_FOR_NEWS)
+    return +owed
+
+
+def _about_refund(post: Post, refund: Obj) -> list[News]:
+    """The events that tell of a refund: its own, and its charge's from then on."""
+    return [
+        one
+        for one in post.news
+        if (one.type.startswith("refund.") and one.about["id"] == refund["id"])
+        or (
+            one.type == "charge.refunded"
+            and one.about["id"] == refund["charge"]
+            and one.created >= refund["created"]
+        )
+    ]
+
+
+def _about_failure(post: Post, refund: Obj) -> list[News]:
+    return [
+        one
+        for one in post.news
+        if one.type in ("refund.updated", "refund.failed")
+        and one.about["id"] == refund["id"]
+        and one.about["status"] == "failed"
+    ]
+
+
+def _first_heard(post: Post, news: Iterable[News]) -> Look | None:
+    """The look by which the first of some events was known; None if none of them ever was."""
+    number = min((post.heard(one) for one in news), default=len(post.looks))
+    return next((look for look in post.looks if look.number == number), None)
+
+
+@dataclass(frozen=True, slots=True)
+class First:
+    """
+    A first payment: by whom and with what, and when it was paid.
+
+    :param booked_at: when we knew of it; None if never.
+    :param card_known_at: when we knew with which card.
+    """
+
+    email: str
+    fingerprint: str
+    paid_at: datetime
+    booked_at: datetime | None
+    card_known_at: datetime | None
+
+
+def firsts(
+    post: Post, charges: Iterable[Obj], invoice_of: dict[str, Obj], paid_at: dict[str, datetime]
+) -> list[First]:
+    """
+    The payments that are no renewals.
+
+    :param invoice_of: the invoice that a payment intent paid.
+    :param paid_at: when each charge's money came, by its id.
+    """
+    about: dict[str, list[News]] = defaultdict(list)
+    for one in post.news:
+        if one.type in ("charge.succeeded", "charge.updated", "invoice.paid"):
+            about[one.about["id"]].append(one)
+    found = []
+    for charge in charges:
+        invoice = invoice_of.get(charge["payment_intent"])
+        if charge["status"] != "succeeded" or (
+            invoice and invoice["billing_reason"] != "subscription_create"
+        ):
+            continue
+        details = charge["payment_method_details"]
+        card = _first_heard(post, about[charge["id"]])
+        # That a single gift arrived is told by several events, of which one comes; of a regular one by this alone.
+        booked = _first_heard(post, about[invoice["id"]]) if invoice else post.looks[0]
+        found.append(
+            First(
+                email=charge["billing_details"]["email"],
+                fingerprint=details[details["type"]]["fingerprint"],
+                paid_at=paid_at[charge["id"]],
+                booked_at=booked.at if booked else None,
+                card_known_at=max(card.at, booked.at) if card and booked else None,
+            )
+        )
+    return found
+
+
+def of_second_charges(payments: Iterable[First]) -> int:
+    """
+    How many readers were asked whether a second charge was meant: one within days of another, by the same person or
+    with the same card. What comes to light weeks later is not asked about.
+    """
+    payments = sorted(payments, key=lambda payment: payment.paid_at)
+    return sum(
+        any(_is_second(payment, earlier) for earlier in payments[:place])
+        for place, payment in enumerate(payments)
+    )
+
+
+def _is_second(second: First, first: First) -> bool:
+    if second.paid_at - first.paid_at > NEAR:
+        return False
+    known = (
+        (first.booked_at, second.booked_at)
+        if second.email == first.email
+        else (first.card_known_at, second.card_known_at)
+        if second.fingerprint == first.fingerprint
+        else (None, None)
+    )
+    times = [at for at in known if at is not None]
+    return len(times) == 2 and max(times) - second.paid_at <= ASKED_WITHIN
 
 
 def of_reminders(asked: Iterable[tuple[datetime, str]], *, until: datetime) -> int:

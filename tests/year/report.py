@@ -38,6 +38,7 @@ def show(console: Console, story: Plot, outcome: Outcome) -> None:
         outcome.before,
         title=f"Before reconciliation: {outcome.lost:,} of {events:,} events were lost ({share:.1f} %)",
     )
+    console.print(outcome.reconciled, markup=False, highlight=False)
     tables(console, outcome.after, title="After one reconciliation: Stripe's books and ours")
     for name, count in outcome.standstill.items():
         console.print(f"{count} {name}", style="bold red")

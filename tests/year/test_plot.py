@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sandbox.cards import PLAIN, behaviour
 from tests.year import plot
 
 START = datetime(2028, 1, 1, 12, tzinfo=UTC)
@@ -82,3 +83,10 @@ def test_the_plot_can_be_read_by_people():
 @pytest.mark.parametrize(("year", "expected"), [(2026, 2028), (2028, 2028), (2097, 2104)])
 def test_a_year_has_a_29th_of_february(year, expected):
     assert plot.start_of(year) == datetime(expected, 1, 1, 12, tzinfo=UTC)
+
+
+def test_every_reader_has_cards_of_their_own_that_the_sandbox_takes():
+    numbers = [plot.card_of(reader, nth) for reader in range(200) for nth in range(2)]
+
+    assert len(set(numbers)) == 400
+    assert all(behaviour(number) == PLAIN for number in numbers)

@@ -18,18 +18,25 @@ from pathlib import Path
 
 from rich.console import Console
 
+from config import demo
 from tests.year import ours, plot, report, stage, theirs
 from tests.year.actors import Actors
 from tests.year.agreement import Agreement, compare
+from tests.year.mailbox import Mailbox
 from tests.year.post import Post
 
-BAD_DAY = {"drop": 0.05, "duplicate": 0.1, "shuffle": 25}
+DUPLICATE = 0.1  # of all events
+SHUFFLE = 25  # how many later events may overtake one
 NIGHTS = 10  # stops from one run of the nightly work to the next
 
 
 @dataclass(frozen=True, slots=True)
 class Outcome:
-    """How a year ended: the comparison before the reconciliation and after it, and what stood still."""
+    """
+    How a year ended: the comparison before the reconciliation and after it, and what stood still.
+
+    :param reconciled: what `manage.py reconcile_stripe` printed.
+    """
 
     before: Agreement
     after: Agreement
@@ -37,6 +44,7 @@ class Outcome:
     lost: int
     standstill: dict[str, int]
     complaints: list[str]
+    reconciled: str
     seconds: float
 
     @property
@@ -53,10 +61,13 @@ def plot_of(seed: int, *, readers: int, days: int) -> plot.Plot:
 class Year:
     """A plot being played in a house."""
 
-    def __init__(self, story: plot.Plot, house: stage.Stage) -> None:
+    def __init__(self, story: plot.Plot, house: stage.Stage, *, lose: float) -> None:
+        self.lose = lose
         self.story = story
         self.house = house
-        self.actors = Actors(house.url, house.stripe, story.readers)
+        self.mailbox = Mailbox(house.data_dir / "mail")
+        self.actors = Actors(house.url, house.stripe, self.mailbox, story.readers)
+        self.reconciled = ""
         self.post = Post(house.stripe)
         self.now = story.moment(story.stops[-1])
 
@@ -80,7 +91,10 @@ class Year:
 
     def reconcile(self) -> None:
         """Fetch what got lost, once, and let everything follow from it."""
-        self.house.manage("reconcile_stripe", "--since", f"{self.story.start:%Y-%m-%d}")
+        try:
+            self.reconciled = self.house.manage("reconcile_stripe", "--since", f"{self.story.start:%Y-%m-%d}")
+        except demo.DemoError as left_over:  # it says itself when something is left to differ
+            self.house.complaints.append(str(left_over))
         self._quiet()
         self.post.make_good(self.now)
         self.now += timedelta(hours=3)
@@ -93,12 +107,13 @@ class Year:
         """Stripe's account and ours, as they are now."""
         return compare(
             theirs.read(self.house.stripe, self.post, self.actors.asked, now=self.now),
-            ours.read(self.house.data_dir, now=self.now),
+            ours.read(self.mailbox, now=self.now),
         )
 
     def _disturb_the_post(self) -> None:
         """From now on the post loses some, brings some twice, and some after those that were told later."""
-        self.house.stripe.control("webhooks", mode="chaos", seed=self.story.seed, **BAD_DAY)
+        bad = {"drop": self.lose, "duplicate": DUPLICATE, "shuffle": SHUFFLE}
+        self.house.stripe.control("webhooks", mode="chaos", seed=self.story.seed, **bad)
 
     def _clear_the_post(self) -> None:
         """Let arrive what was held back; what is lost stays lost."""
@@ -127,18 +142,27 @@ class Year:
         return found
 
 
-def play(story: plot.Plot, data_dir: Path, *, console: Console, services: dict[str, str]) -> Outcome:
-    """Play a plot in a house of its own under `data_dir`. Raises demo.DemoError, stage.Stuck, offline.Refused."""
+def play(
+    story: plot.Plot, data_dir: Path, *, console: Console, services: dict[str, str], lose: float
+) -> Outcome:
+    """
+    Play a plot in a house of its own under `data_dir`.
+
+    :param lose: the share of events that never arrive, from 0 to 1.
+    :raises demo.DemoError, stage.Stuck, offline.Refused: it could not be played to its end.
+    """
     began = time.monotonic()
     house = stage.Stage(data_dir, services=services)
     join(house)
     house.start()
     try:
-        year = Year(story, house)
+        year = Year(story, house, lose=lose)
         with report.bar(console) as bar:
             task = bar.add_task("", total=len(story.stops))
             for number, day in enumerate(story.stops):
                 bar.update(task, description=f"{story.moment(day):%d %b %Y}")
+                if number % 20 == 0 and not console.is_terminal:
+                    console.print(f"{story.moment(day):%d %b %Y}: stop {number + 1} of {len(story.stops)}")
                 year.pass_to(number)
                 bar.advance(task)
         before = year.compare()
@@ -151,6 +175,7 @@ def play(story: plot.Plot, data_dir: Path, *, console: Console, services: dict[s
             lost=year.post.lost,
             standstill={name: count for name, count in ours.standstill().items() if count},
             complaints=house.complaints,
+            reconciled=year.reconciled,
             seconds=time.monotonic() - began,
         )
     finally:

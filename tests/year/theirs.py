@@ -29,27 +29,46 @@ def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, n
     invoices = list(stripe.all("invoices"))
     refunds = list(stripe.all("refunds"))
     disputes = list(stripe.all("disputes"))
-    _money(figures, charges, refunds, disputes, list(stripe.all("balance_transactions")))
+    links = list(stripe.all("invoice_payments"))
+    movements = list(stripe.all("balance_transactions"))
+    _money(figures, charges, refunds, disputes, movements)
     _subscriptions(figures, subscriptions)
-    backs = _by_invoice(stripe, charges, memberships.money_back(charges, refunds, disputes, _decided(post)))
+    backs = _by_invoice(links, charges, memberships.money_back(charges, refunds, disputes, _decided(post)))
     for plan in memberships.plans(subscriptions, invoices, backs):
         figures.add(plan.subscription["currency"], "members", plan.is_member(now))
     figures.owed = promises.of_account(charges, invoices, subscriptions)
     figures.owed += promises.of_dunning(post)
+    figures.owed += promises.of_money_back(post, refunds)
+    figures.owed["second_charge"] += promises.of_second_charges(
+        promises.firsts(post, charges, _invoice_of(links, invoices), _paid_at(movements))
+    )
     figures.owed["membership_ended"] += memberships.farewells(post, backs)
     figures.owed["reminder"] += promises.of_reminders(asked, until=now)
     return figures
 
 
-def _by_invoice(stripe: Stripe, charges: list[Obj], backs: dict[str, datetime]) -> dict[str, datetime]:
+def _by_invoice(links: list[Obj], charges: list[Obj], backs: dict[str, datetime]) -> dict[str, datetime]:
     """The same by the invoice that a charge paid."""
-    invoice_of = {
-        link["payment"]["payment_intent"]: link["invoice"] for link in stripe.all("invoice_payments")
-    }
+    invoice_of = {link["payment"]["payment_intent"]: link["invoice"] for link in links}
     return {
         invoice_of[charge["payment_intent"]]: backs[charge["id"]]
         for charge in charges
         if charge["id"] in backs and charge["payment_intent"] in invoice_of
+    }
+
+
+def _invoice_of(links: list[Obj], invoices: list[Obj]) -> dict[str, Obj]:
+    """The invoice that each payment intent was to pay."""
+    by_id = {invoice["id"]: invoice for invoice in invoices}
+    return {link["payment"]["payment_intent"]: by_id[link["invoice"]] for link in links}
+
+
+def _paid_at(movements: list[Obj]) -> dict[str, datetime]:
+    """When each charge's money came: that of a bank debit comes days after the charge was made."""
+    return {
+        movement["source"]: memberships.moment(movement["created"])
+        for movement in movements
+        if movement["type"] in ("charge", "payment")
     }
 
 
