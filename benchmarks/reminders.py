@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -84,27 +85,20 @@ def measure(environment: dict[str, str], database_url: str, due: int) -> dict[st
 
 
 def _rounds(workers: dict[str, list[Worker]], due: int) -> dict[str, Any]:
-    held = 0.0
-    for worker in (*workers["bare"], *reversed(workers["dispatch"])):
-        worker.begin(1)
-        held = worker.end()["held_mb"]  # the first batch pays for caches and connections
+    for worker in (*workers["bare"], *workers["dispatch"]):
+        worker.do_batch()  # the first one pays for caches and connections
+    watched = workers["dispatch"][0]
+    before = watched.held_mb
     left = due - 4 * BATCH
     batches = max(1, left // (6 * BATCH) // _ROUNDS)
-    rates: dict[str, list[float]] = {f"{kind} {count}": [] for kind in WORKERS for count in (1, 2)}
     turns = [(kind, count) for count in (1, 2) for kind in WORKERS]
-    rows_of_worker, peak, last = 0.0, 0.0, held
+    rates: dict[str, list[float]] = {f"{kind} {count}": [] for kind, count in turns}
     while left >= 6 * batches * BATCH and len(rates["bare 1"]) < _ROUNDS:
         for kind, count in turns:
             began = time.perf_counter()
-            for worker in workers[kind][:count]:
-                worker.begin(batches)
-            parts = [worker.end() for worker in workers[kind][:count]]
-            rows = sum(part["rows"] for part in parts)
+            rows = _turn(workers[kind][:count], batches * count)
             rates[f"{kind} {count}"].append(rows / (time.perf_counter() - began))
-            left -= int(rows)
-            if kind == "dispatch":
-                rows_of_worker += parts[0]["rows"]
-                peak, last = parts[0]["peak_mb"], parts[0]["held_mb"]
+            left -= rows
         turns = [*turns[1:], turns[0]]  # no kind has always the same neighbour before it
     return {
         "due": due,
@@ -114,10 +108,21 @@ def _rounds(workers: dict[str, list[Worker]], due: int) -> dict[str, Any]:
         "of_bare_with_two": _ratio(rates["dispatch 2"], rates["bare 2"]),
         "two_of_one": _ratio(rates["dispatch 2"], rates["dispatch 1"]),
         "bare_two_of_one": _ratio(rates["bare 2"], rates["bare 1"]),
-        "rows_of_worker": rows_of_worker,
-        "peak_mb": peak,
-        "gained_mb": last - held,
+        "rows_of_worker": watched.rows,
+        "peak_mb": watched.peak_mb,
+        "gained_mb": watched.held_mb - before,
     }
+
+
+def _turn(workers: list[Worker], batches: int) -> int:
+    """Let these workers do so many batches together, each taking the next when it is ready; how many rows."""
+    to_do = iter(range(batches))
+
+    def work(worker: Worker) -> int:
+        return sum(worker.do_batch() for _ in to_do)
+
+    with ThreadPoolExecutor(len(workers)) as pool:
+        return sum(pool.map(work, workers))
 
 
 def _ratio(these: list[float], those: list[float]) -> float:
@@ -125,9 +130,11 @@ def _ratio(these: list[float], those: list[float]) -> float:
 
 
 class Worker:
-    """A process that does batches when it is told to."""
+    """A process that does a batch when it is told to; what it did, and the megabytes that it holds."""
 
     def __init__(self, environment: dict[str, str], kind: str) -> None:
+        self.rows = 0
+        self.held_mb = self.peak_mb = 0.0
         self._process = subprocess.Popen(
             [sys.executable, "-m", "benchmarks.reminders_parts", kind],
             cwd=place.ROOT,
@@ -137,18 +144,18 @@ class Worker:
             text=True,
         )
 
-    def begin(self, batches: int) -> None:
+    def do_batch(self) -> int:
+        """How many rows it worked off. Raises Failed if it died."""
         assert self._process.stdin
-        print(batches, file=self._process.stdin, flush=True)
-
-    def end(self) -> dict[str, float]:
-        """Rows, seconds, and the megabytes that it holds and held at most. Raises Failed if it died."""
         assert self._process.stdout
+        print(file=self._process.stdin, flush=True)
         line = self._process.stdout.readline()
         if not line:
             raise _FAILED
-        found: dict[str, float] = json.loads(line)
-        return found
+        found = json.loads(line)
+        self.held_mb, self.peak_mb = found["held_mb"], found["peak_mb"]
+        self.rows += found["rows"]
+        return int(found["rows"])
 
     def stop(self) -> None:
         self._process.communicate()

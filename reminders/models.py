@@ -147,7 +147,7 @@ class ReminderSend(models.Model):
     One mail of one reminder: when it was promised, what became of it, and what the reader did then.
 
     PLANNED → HANDED_OVER (to the outbox) → SENT or FAILED; or SUPPRESSED with a reason, HELD_OUT, or EXPIRED.
-    `rid` is in the mail's link to the support page. Personal data: person (keyed hash).
+    `rid` is in the mail's link to the support page. Personal data: person (keyed hash of the encrypted address).
     """
 
     class State(models.TextChoices):
