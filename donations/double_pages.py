@@ -68,7 +68,7 @@ def _shown(notice: DoubleCharge) -> dict[str, Any]:
     is_theirs = notice.match == DoubleCharge.Match.MEMBER
     return {
         "first": first.amount.format(language) if is_theirs else "",
-        "first_on": letters.day_text(first.paid_at, language) if is_theirs and first.paid_at else "",
+        "first_on": doubles.first_day(first, second, language) if is_theirs else "",
         "second": second.amount.format(language),
         "second_on": letters.day_text(second.paid_at, language) if second.paid_at else "",
         "interval": second.contribution.interval,

@@ -123,7 +123,7 @@ def _ask(notice: DoubleCharge, first: Payment, second: Payment, *, now: datetime
         dedup_key=f"{SECOND_CHARGE}:{second.public_id}",
         context={
             "first_text": earlier.amount.format(locale) if earlier else "",
-            "first_on": letters.day_text(earlier.paid_at, locale) if earlier and earlier.paid_at else "",
+            "first_on": first_day(earlier, second, locale) if earlier else "",
             "second_text": second.amount.format(locale),
             "second_on": letters.day_text(second.paid_at, locale),
             "interval": contribution.interval,
@@ -132,6 +132,14 @@ def _ask(notice: DoubleCharge, first: Payment, second: Payment, *, now: datetime
         locale=locale,
         now=now,
     )
+
+
+def first_day(first: Payment, second: Payment, locale: str) -> str:
+    """The day of the first gift in words; empty if it is that of the second, which is said anyway."""
+    assert first.paid_at is not None, "it arrived"
+    assert second.paid_at is not None, "it arrived as well"
+    day = letters.day_text(first.paid_at, locale)
+    return "" if day == letters.day_text(second.paid_at, locale) else day
 
 
 def is_wanted(dedup_key: str) -> bool:
