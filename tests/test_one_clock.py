@@ -30,7 +30,7 @@ REAL_TIME = {
 }
 # The edges: what the outside world, a schedule, a person or (a mail backend) Django calls.
 EDGES = re.compile(
-    r"(config/health|config/demo|members/mailbox|(donations|members)/(views|pages|plan_pages|tasks|admin))\.py"
+    r"(config/health|config/demo|members/mailbox|(donations|members)/(views|pages|plan_pages|tasks|admin|notice_admin))\.py"
     r"|(donations|members)/management/commands/\w+\.py"
 )
 
