@@ -358,6 +358,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "donations.tasks.remind_of_failed_renewals",
         "schedule": _SWEEP,
     },
+    "give-notice": {"task": "donations.tasks.give_notice", "schedule": _SWEEP},
+    "look-at-cards": {"task": "donations.tasks.look_at_cards", "schedule": timedelta(minutes=10)},
     "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},
     "dispatch-reminders": {"task": "reminders.tasks.dispatch_reminders", "schedule": _SWEEP},
     "follow-reminders": {"task": "reminders.tasks.follow_reminders", "schedule": _SWEEP},

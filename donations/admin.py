@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from donations import inbox, payouts
+from donations import inbox, notice_admin, payouts  # noqa: F401  # notice_admin registers its own windows
 from donations.models import (
     Ask,
     BalanceEntry,

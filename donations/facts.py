@@ -208,6 +208,19 @@ class SubscriptionFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class Card:
+    """A card that is charged: until when it is good, and nothing else of it."""
+
+    id: str
+    exp_year: int
+    exp_month: int
+
+    def has_expired(self, at: datetime) -> bool:
+        """Whether it is not good any more at that moment; it is good to the end of its month."""
+        return (self.exp_year, self.exp_month) < (at.year, at.month)
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """A payer at Stripe: ids only."""
 
@@ -425,6 +438,19 @@ _SUBSCRIPTION_STATES = {
 }
 
 
+def card(data: Json) -> Card | None:
+    """The card that pays a subscription's next invoice; to be read from one with methods and customer expanded."""
+    customer = data.get("customer")
+    settings = (customer.get("invoice_settings") or {}) if isinstance(customer, Mapping) else {}
+    method = data.get("default_payment_method") or settings.get("default_payment_method")
+    if not isinstance(method, Mapping):
+        return None
+    details = method.get("card")
+    if not isinstance(details, Mapping):  # a bank debit, Link: they do not expire
+        return None
+    return Card(_need(method, "id", str), _need(details, "exp_year", int), _need(details, "exp_month", int))
+
+
 def subscription(data: Json) -> SubscriptionFacts:
     items = (data.get("items") or {}).get("data") or []
     if not items:
@@ -448,7 +474,8 @@ def subscription(data: Json) -> SubscriptionFacts:
         product_id=_id(price.get("product")),
         default_payment_method=_id(data.get("default_payment_method")),
         current_period_end=_optional_moment(item.get("current_period_end")),
-        is_paused=bool(pause) or state == "PAUSED",
+        # Money that is only collected later (a payment that waits for its notice) pauses nothing for the reader.
+        is_paused=(bool(pause) and pause.get("behavior") != "keep_as_draft") or state == "PAUSED",
         pause_resumes_at=_optional_moment(pause.get("resumes_at")),
         cancel_at=_optional_moment(data.get("cancel_at"))
         or (_optional_moment(item.get("current_period_end")) if data.get("cancel_at_period_end") else None),

@@ -267,6 +267,79 @@ def give_back(*, payment_intent: str, charge: str, key: str) -> None:
                 raise
 
 
+def hold_collection(subscription_id: str) -> None:
+    """
+    Let Stripe take no further payment for a subscription until `let_go`; its invoices wait as drafts meanwhile.
+
+    It sets a state, so that asking again changes nothing. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
+    """
+    with _errors_as_ours("hold"):
+        _client().v1.subscriptions.update(
+            subscription_id, {"pause_collection": {"behavior": "keep_as_draft"}}
+        )
+
+
+def let_go(subscription_id: str) -> int:
+    """
+    Let Stripe collect again, with what has waited; how many invoices had.
+
+    Drafts do not move by themselves when collection resumes: each is set to go on. Raises as `hold_collection`.
+    """
+    with _errors_as_ours("let go"):
+        _client().v1.subscriptions.update(subscription_id, {"pause_collection": ""})
+        page = _client().v1.invoices.list({"subscription": subscription_id, "status": "draft", "limit": 10})
+        waiting = [invoice for invoice in page.data if not invoice.auto_advance]
+        for invoice in waiting:
+            _client().v1.invoices.update(str(invoice.id), {"auto_advance": True})
+        return len(waiting)
+
+
+def keep_draft(invoice_id: str) -> bool:
+    """
+    Keep one invoice from being collected by itself; False if its payment was made or begun before.
+
+    Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
+    """
+    with _errors_as_ours("invoice"):
+        invoice = _client().v1.invoices.retrieve(invoice_id)
+        if invoice.status != "draft":
+            return False
+        _client().v1.invoices.update(invoice_id, {"auto_advance": False})
+        return True
+
+
+def get_paying_card(subscription_id: str) -> facts.Card | None:
+    """The card that pays a subscription's next invoice; None where it is paid otherwise. Raises GoneAtStripe, …"""
+    with _errors_as_ours("card"):
+        found = _client().v1.subscriptions.retrieve(
+            subscription_id,
+            {"expand": ["default_payment_method", "customer.invoice_settings.default_payment_method"]},
+        )
+        return facts.card(_json(found))
+
+
+def change_amount(
+    subscription_id: str, *, item: str, product: str, amount: Money, interval: str, because: str
+) -> None:
+    """
+    Let a subscription's next payments be of another amount; nothing is charged or credited for the running period.
+
+    `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
+    """
+    with _errors_as_ours("amount"):
+        price: Any = {
+            "currency": amount.currency.lower(),
+            "product": product,
+            "recurring": {"interval": interval},
+            "unit_amount": amount.minor,
+        }
+        _client().v1.subscriptions.update(
+            subscription_id,
+            {"items": [{"id": item, "price_data": price, "quantity": 1}], "proration_behavior": "none"},
+            {"idempotency_key": f"amount:{because}"},
+        )
+
+
 def pay_open_invoices(subscription_id: str, *, because: str) -> int:
     """
     Try at once what is owed on a subscription whose card has just been changed; how many invoices were paid.

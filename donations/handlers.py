@@ -16,15 +16,20 @@ from typing import Any
 from django.db.models import Q
 
 from donations import declines, dunning, facts, fulfilment, gateway, ledger, returns
+from donations.errors import GoneAtStripe
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
 Work = Callable[[datetime], Collection[str]]
 State = Payment.State
 
 
+class Overtaken(Exception):
+    """The books changed between `prepare` and the work, so that what was asked of Stripe is out of date: ask again."""
+
+
 def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
     """
-    The work for an event; None for a type that we do not handle.
+    The work for an event; None for a type that we do not handle. The work may raise Overtaken.
 
     Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, GoneAtStripe.
     """
@@ -117,7 +122,9 @@ def _charge(event: dict[str, Any]) -> Work:
     charge = facts.charge(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_charge(charge, at=_at(event)), now, charge.id, charge.payment_intent)
+        is_later_word = event["type"] == "charge.updated" and charge.status == "succeeded"
+        contribution = ledger.note_charge(charge, at=_at(event), is_later_word=is_later_word)
+        return _done(contribution, now, charge.id, charge.payment_intent)
 
     return work
 
@@ -189,15 +196,15 @@ def _subscription(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         row = ledger.find_subscription(told)
-        card = row.default_payment_method
+        card = before.default_payment_method if before else row.default_payment_method
         ledger.note_changes(row, told, before, at=as_of, event_id=event_id)
         if row.as_of is None or row.as_of < as_of:
             ledger.apply_subscription(row, told, as_of=as_of, event_id=event_id)
         elif row.as_of == as_of and row.as_of_event != event_id:
             if current is None or known is None or row.revision != known[2]:
-                raise LookupError("the subscription changed while we asked; ask again")
+                raise Overtaken
             ledger.apply_subscription(row, current, as_of=as_of, event_id=event_id)
-        if card and card != row.default_payment_method:
+        if card and told.default_payment_method not in ("", card):
             dunning.note_new_card([row.pk], at=as_of)
         known_ids = _done(row.contribution, now, told.id)
         dunning.note_end(row.contribution, row, now=now)
@@ -210,13 +217,16 @@ def _customer(event: dict[str, Any]) -> Work:
     """
     A new default card goes to the customer's subscriptions as well, or renewals would go on asking the old
     one (STRIPE.md, section 3); and what is owed is tried at once.
+
+    Which card, and which subscriptions, is asked of Stripe: news that was on its way for days must not bring back a
+    card that was replaced meanwhile, and may come before we know the customer at all.
     """
     customer = facts.customer(_object(event))
     gone = event["type"] == "customer.deleted"
     before = event["data"].get("previous_attributes") or {}
     is_new_card = "default_payment_method" in (before.get("invoice_settings") or {})
     if is_new_card and customer.default_payment_method and not gone:
-        _move_to_new_card(customer.id, customer.default_payment_method, because=str(event["id"]))
+        _move_to_new_card(customer.id, because=str(event["id"]))
 
     def work(now: datetime) -> Collection[str]:
         told = facts.Customer(customer.id, customer.default_payment_method, customer.livemode, gone)
@@ -229,14 +239,23 @@ def _customer(event: dict[str, Any]) -> Work:
     return work
 
 
-def _move_to_new_card(customer: str, payment_method: str, *, because: str) -> None:
-    running = Subscription.objects.filter(stripe_customer_id=customer).exclude(
-        state=Subscription.State.CANCELLED
+def _move_to_new_card(customer: str, *, because: str) -> None:
+    try:
+        card = gateway.get_default_payment_method(customer)
+        running = gateway.get_running_subscriptions(customer) if card else []
+    except GoneAtStripe:
+        return
+    references = [one.reference for one in running if one.reference]
+    ours = set(
+        Contribution.objects.filter(public_id__in=references).values_list("public_id", flat=True)
     )
-    for stripe_id, state in running.values_list("stripe_id", "state"):
-        gateway.use_payment_method(stripe_id, payment_method, because=because)
-        if state in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
-            gateway.pay_open_invoices(stripe_id, because=because)
+    for subscription in running:
+        if subscription.reference not in ours:
+            continue
+        if subscription.default_payment_method != card:
+            gateway.use_payment_method(subscription.id, card, because=because)
+        if subscription.state in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
+            gateway.pay_open_invoices(subscription.id, because=because)
 
 
 def _payment_method(event: dict[str, Any]) -> Work:

@@ -227,14 +227,7 @@ def process(*, event_id: int, now: datetime) -> bool:
         return False
     event = StripeEvent.objects.get(pk=event_id)
     try:
-        payload = json.loads(event.payload)
-        work = handlers.prepare(event.type, payload, now=now)
-        with transaction.atomic():
-            if event.livemode != settings.STRIPE_LIVEMODE:
-                raise ledger.NotOurs("an event of the other mode, live or test")
-            known = work(now) if work else ()
-            if not _finish(event, State.PROCESSED if work else State.IGNORED, now=now):
-                raise _DoneByOther  # our lease ran out and somebody else was quicker: undo it all
+        known = _act(event, now=now)
         # After the commit, so that what was parked meanwhile, and could not see it yet, is woken as well. Should we
         # die here, those that wait look again by themselves.
         _wake(known)
@@ -256,6 +249,29 @@ def process(*, event_id: int, now: datetime) -> bool:
         _log.exception("event failed", stripe_event=event.stripe_id, type=event.type)
         _try_again(event, now=now, problem=type(bug).__name__, is_ours=True)
     return True
+
+
+def _act(event: StripeEvent, *, now: datetime) -> Collection[str]:
+    """
+    Write all that an event means, in one transaction, and that it is done; the ids that are known from now on.
+
+    Whoever is overtaken by another event about the same thing looks anew, at once.
+    """
+    payload = json.loads(event.payload)
+    for tries_left in reversed(range(MAX_ATTEMPTS)):
+        work = handlers.prepare(event.type, payload, now=now)
+        try:
+            with transaction.atomic():
+                if event.livemode != settings.STRIPE_LIVEMODE:
+                    raise ledger.NotOurs("an event of the other mode, live or test")
+                known = work(now) if work else ()
+                if not _finish(event, State.PROCESSED if work else State.IGNORED, now=now):
+                    raise _DoneByOther  # our lease ran out and somebody else was quicker: undo it all
+                return known
+        except handlers.Overtaken:
+            if not tries_left:
+                raise
+    raise AssertionError("the last try returns or raises")
 
 
 class _DoneByOther(Exception):

@@ -21,18 +21,33 @@ from members import emails, farewells, samples
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from donations.models import Contribution, Payment, Subscription
+    from donations.models import Contribution, Notice, Payment, Subscription
 
 FAILED = "payment_failed"
 REMINDER = "payment_reminder"
 LAPSED = "payment_lapsed"
+NOTICES = {"RENEWAL": "renewal_notice", "PRICE": "price_notice", "CARD": "card_expiring"}
 
 _FAILED_NEEDS = frozenset({"amount_text", "reason_text", "advice_text", "fix_text", "fix_url"})
 _FAILED_MAY = frozenset({"next_try_text", "stop_url"})
 
 
-def register(*, dunning_is_wanted: Callable[[str], bool], lapse_is_wanted: Callable[[str], bool]) -> None:
+_NOTICE_NEEDS: dict[str, frozenset[str]] = {
+    "RENEWAL": frozenset({"amount_text", "charge_on", "stop_url", "card_url"}),
+    "PRICE": frozenset({"amount_text", "new_amount_text", "interval", "from_text", "stop_url"}),
+    "CARD": frozenset({"amount_text", "charge_on", "interval", "fix_url"}),
+}
+
+
+def register(
+    *,
+    dunning_is_wanted: Callable[[str], bool],
+    lapse_is_wanted: Callable[[str], bool],
+    notice_is_wanted: Callable[[str], bool],
+) -> None:
     """Tell the ground floor how our mails are written, and whom to ask whether one is still wanted."""
+    for kind, needs in _NOTICE_NEEDS.items():
+        _register(emails.Kind(NOTICES[kind], needs=needs, is_wanted=notice_is_wanted))
     for name in (FAILED, REMINDER):
         _register(emails.Kind(name, needs=_FAILED_NEEDS, may_have=_FAILED_MAY, is_wanted=dunning_is_wanted))
     _register(
@@ -58,6 +73,9 @@ def _sample(keys: frozenset[str], language: str) -> dict[str, str]:
             "advice_text": "If you give us another card before then, we will try that one at once.",
             "fix_text": "Give another card",
             "fix_url": "{link}",
+            "new_amount_text": "$6.00",
+            "charge_on": "December 15, 2026",
+            "from_text": "December 15, 2026",
         },
         "ru": {
             "amount_text": "5,00 $",
@@ -67,6 +85,9 @@ def _sample(keys: frozenset[str], language: str) -> dict[str, str]:
             "advice_text": "Если до этого дня вы укажете другую карту, мы сразу попробуем списать с неё.",
             "fix_text": "Указать другую карту",
             "fix_url": "{link}",
+            "new_amount_text": "6,00 $",
+            "charge_on": "15 декабря 2026 г.",
+            "from_text": "15 декабря 2026 г.",
         },
     }[language]
     return {key: texts.get(key, f"{{link}}/{key.removesuffix('_url')}") for key in keys}
@@ -113,6 +134,34 @@ def lapse(contribution: Contribution, subscription: Subscription, *, locale: str
         "amount_text": subscription.amount.format(locale),
         "interval": subscription.interval,
         "come_back_url": links.again(contribution, locale=locale),
+    }
+
+
+def notice(found: Notice, contribution: Contribution, *, locale: str) -> dict[str, str]:
+    """What a mail before a payment holds."""
+    subscription = found.subscription
+    amount, day = subscription.amount.format(locale), day_text(found.takes_at, locale)
+    if found.kind == "RENEWAL":
+        return {
+            "amount_text": amount,
+            "charge_on": day,
+            "stop_url": links.stop_page(subscription),
+            "card_url": links.card_page(subscription),
+        }
+    if found.kind == "CARD":
+        return {
+            "amount_text": amount,
+            "charge_on": day,
+            "interval": subscription.interval,
+            "fix_url": links.card_page(subscription),
+        }
+    assert found.new_amount is not None, "a change of the amount has an amount (constraint)"
+    return {
+        "amount_text": amount,
+        "new_amount_text": found.new_amount.format(locale),
+        "interval": subscription.interval,
+        "from_text": day,
+        "stop_url": links.stop_page(subscription),
     }
 
 

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import doubles, dunning, inbox, payouts, reconciliation, recovery, returns, services
+from donations import (
+    before_money,
+    card_expiry,
+    doubles,
+    dunning,
+    inbox,
+    payouts,
+    reconciliation,
+    recovery,
+    returns,
+    services,
+)
 from members import clock, doorbell
 
 
@@ -40,6 +51,20 @@ def remind_of_failed_renewals(**_later: object) -> None:
     """Write to readers whose renewal still fails, where it is time; then let the mail go out."""
     if dunning.write_due(now=clock.now()):
         doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def give_notice(**_later: object) -> None:
+    """Tell readers of payments to come, and hold at Stripe those of which they were not told in time."""
+    if before_money.sweep(now=clock.now()):
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def look_at_cards(**_later: object) -> None:
+    """Ask Stripe which cards will have expired before their next payment."""
+    if card_expiry.look_at_cards(now=clock.now()):
+        doorbell.ring("donations.tasks.give_notice")
 
 
 @shared_task

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from tests.year.figures import Figures
 from tests.year.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
 
 
 def read(mailbox: Mailbox, *, now: datetime) -> Figures:
@@ -48,7 +52,7 @@ def read(mailbox: Mailbox, *, now: datetime) -> Figures:
 
 
 def left_to_do() -> dict[str, int]:
-    """What waits for a worker now, by subject; nothing that waits for a day to come."""
+    """What waits for a worker now; nothing that waits for a day to come. The first subject that is not done counts."""
     from django.db.models import Q
 
     from donations.models import BalanceEntry, StripeEvent
@@ -56,15 +60,16 @@ def left_to_do() -> dict[str, int]:
     from members.models import Message
 
     now = clock.now()
-    return {
-        "events": StripeEvent.objects.filter(
-            Q(next_attempt_at=None) | Q(next_attempt_at__lte=now), state="RECEIVED"
-        ).count(),
-        "fees": BalanceEntry.objects.filter(net_minor=None).exclude(next_attempt_at__gt=now).count(),
-        "mails": Message.objects.filter(
-            Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")
-        ).count(),
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    waiting: dict[str, QuerySet[Any]] = {
+        "events": StripeEvent.objects.filter(due, state="RECEIVED"),
+        "mails": Message.objects.filter(Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")),
+        "fees": BalanceEntry.objects.filter(due, net_minor=None),
     }
+    for name, rows in waiting.items():
+        if count := rows.count():
+            return {name: count}
+    return {}
 
 
 def put_off() -> int:

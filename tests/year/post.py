@@ -6,7 +6,6 @@ Asked of the offline Stripe after each stop of the clock, because it forgets eve
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -73,17 +72,18 @@ class Post:
         """Read what was told since the last look. Call it when all is quiet."""
         number = len(self.looks)
         self.looks.append(Look(number, at, swept))
-        fresh: dict[str, bool] = {}
-        for row in self.stripe.look("deliveries")["data"]:
-            if row["event"] not in self._seen and row["status"] in ("delivered", "dropped"):
-                fresh[row["event"]] = row["status"] == "delivered"
-        self._seen |= fresh.keys()
-        self.told += sum(fresh.values())
-        self.lost += len(fresh) - sum(fresh.values())
-        for event in self._events(at):
-            if event["id"] in fresh:
-                heard_at = number if fresh[event["id"]] else None
-                self.news.append(News(event["type"], event["created"], event["data"]["object"], heard_at))
+        for event in self.stripe.all("events", **{"created[gte]": self._read_until}):
+            if event["id"] not in self._seen:
+                self._seen.add(event["id"])
+                # Nothing is on its way, so that what nobody took is lost.
+                lost = bool(event["pending_webhooks"])
+                self.lost += lost
+                self.told += not lost
+                if event["type"] in NEWS:
+                    about = event["data"]["object"]
+                    self.news.append(News(event["type"], event["created"], about, None if lost else number))
+        # Some of what happened just before now may have been told under an earlier moment.
+        self._read_until = int(at.timestamp()) - 2 * 3600
 
     def heard(self, one: News) -> int:
         """The look by which an event was known; one after all looks if it is not known at all."""
@@ -95,9 +95,3 @@ class Post:
         """What was lost is known from now on."""
         self.made_good_at = len(self.looks)
         self.note(at, swept=False)
-
-    def _events(self, at: datetime) -> Iterator[Obj]:
-        wanted = {f"types[{number}]": name for number, name in enumerate(NEWS)}
-        yield from self.stripe.all("events", **wanted, **{"created[gte]": self._read_until})
-        # Some of what happened just before now may still be on its way.
-        self._read_until = int(at.timestamp()) - 2 * 3600

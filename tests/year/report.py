@@ -44,6 +44,9 @@ def show(console: Console, story: Plot, outcome: Outcome) -> None:
         console.print(f"{count} {name}", style="bold red")
     for line in outcome.complaints[:20]:
         console.print(line, style="red", markup=False, highlight=False)
+    if outcome.used:
+        parts = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in outcome.used.items())
+        console.print(f"Processor time: {parts}", style="dim", highlight=False)
     cells = len(outcome.after.cells) + len(outcome.after.mails)
     verdict = f"{outcome.after.differences} differ" if outcome.after.differences else "all agree"
     console.print(

@@ -8,6 +8,7 @@ anything left to do, by asking and never by sleeping for a guess.
 
 from __future__ import annotations
 
+import base64
 import os
 import threading
 import time
@@ -20,11 +21,16 @@ from config import demo
 from tests.year.offline import Stripe
 
 # Beat's sweeps by real seconds would come at another moment of the year on each machine.
-QUIET = {"LOG_LEVEL": "WARNING", "SWEEP_SECONDS": "3600", "REMINDER_CONSENT_VERSION": "reminder-1"}
+QUIET = {
+    "DJANGO_SETTINGS_MODULE": "tests.year.settings",
+    "LOG_LEVEL": "WARNING",
+    "SWEEP_SECONDS": "3600",
+    "REMINDER_CONSENT_VERSION": "reminder-1",
+}
 SETTLE_IN = "eur,usd,gbp"
 PATIENCE = 90  # seconds without any progress
 SWEEP_AFTER = 1.0  # seconds without progress
-LOOK_EVERY = 0.02
+LOOK_EVERY = 0.04
 
 
 class Stuck(Exception):
@@ -35,7 +41,7 @@ class Stage(demo.House):
     """The processes of a year. `start` and `stop` as those of the demo."""
 
     def __init__(self, data_dir: Path, *, services: Mapping[str, str]) -> None:
-        super().__init__(0, 0, data_dir, say=self._hear, services={**QUIET, **services})
+        super().__init__(0, 0, data_dir, say=self._hear, services={**QUIET, **_keys(), **services})
         self.stripe = Stripe(self.sandbox_url)
         self.complaints: list[str] = []
         self.tail: list[str] = []
@@ -72,6 +78,12 @@ class Stage(demo.House):
             except OSError:
                 return {}
         return used
+
+    def _gunicorn_flags(self) -> list[str]:
+        """One web process: two cores have the worker, the offline Stripe and the year to carry as well."""
+        flags = super()._gunicorn_flags()
+        flags[flags.index("--workers") + 1] = "1"
+        return flags
 
     # --- Time and quiet ---
 
@@ -116,6 +128,16 @@ class Stage(demo.House):
 
         for task in RUNG:
             app.send_task(task)
+
+
+def _keys() -> dict[str, str]:
+    """Keys of the house's own, which nobody needs to know afterwards."""
+    made = {name: base64.b64encode(os.urandom(32)).decode() for name in ("FIELD", "LOOKUP", "SECRET")}
+    return {
+        "FIELD_ENCRYPTION_KEYS": f"year:{made['FIELD']}",
+        "LOOKUP_HASH_KEYS": f"year:{made['LOOKUP']}",
+        "SECRET_KEY": made["SECRET"] * 2,
+    }
 
 
 def _family(pid: int) -> list[int]:

@@ -36,6 +36,7 @@ class Outcome:
     How a year ended: the comparison before the reconciliation and after it, and what stood still.
 
     :param reconciled: what `manage.py reconcile_stripe` printed.
+    :param used: seconds of the processor by part of the house; empty where nobody can tell.
     """
 
     before: Agreement
@@ -46,6 +47,7 @@ class Outcome:
     complaints: list[str]
     reconciled: str
     seconds: float
+    used: dict[str, float]
 
     @property
     def is_good(self) -> bool:
@@ -134,12 +136,11 @@ class Year:
 
     def _left(self) -> dict[str, int]:
         """What is left to do in the house and, once that is nothing, on the way to it."""
-        found = ours.left_to_do()
-        if not any(found.values()):
-            found["deliveries"] = self.house.stripe.look("deliveries/waiting")["due"]
-            if not found["deliveries"]:
-                found = ours.left_to_do()  # the last delivery may have come in between
-        return found
+        if found := ours.left_to_do():
+            return found
+        if due := self.house.stripe.look("deliveries/waiting")["due"]:
+            return {"deliveries": due}
+        return ours.left_to_do()  # the last delivery may have come in between
 
 
 def play(
@@ -177,6 +178,7 @@ def play(
             complaints=house.complaints,
             reconciled=year.reconciled,
             seconds=time.monotonic() - began,
+            used=house.cpu_seconds(),
         )
     finally:
         house.stop()
