@@ -23,7 +23,7 @@ from django.db.models import Max, Q
 
 from donations import declines, letters
 from donations.ledger.common import change, locked
-from donations.models import Contribution, Dunning, Payment, Subscription
+from donations.models import Contribution, Dispute, Dunning, Payment, Subscription
 from members import farewells, outbox, people
 from members.models import Message
 from members.rows import insert_new
@@ -126,7 +126,7 @@ def is_lapse(subscription: Subscription) -> bool:
 
 
 def farewell(reference: str) -> farewells.Farewell | None:
-    """What the end of a membership is told with: the way back; None where a mail about payments has told of it."""
+    """What the end of a membership is told with: the way back; None where another mail has told of it."""
     try:
         public_id = UUID(reference)
     except ValueError:
@@ -138,7 +138,8 @@ def farewell(reference: str) -> farewells.Farewell | None:
     )
     if found is None:
         return farewells.plain()
-    if is_lapse(found.subscription):
+    lost = Dispute.objects.filter(payment__contribution=found, state=Dispute.State.LOST)
+    if is_lapse(found.subscription) or lost.exists():
         return None
     return letters.farewell(found, by_wish=found.subscription.end_reason == "cancellation_requested")
 
@@ -215,7 +216,9 @@ def _decide(dunning: Dunning, contribution: Contribution, *, now: datetime) -> i
     if told.cannot_be_reached:
         return _be_quiet(dunning, None, "unreachable")
     if contribution.member is None:
-        return _be_quiet(dunning, now + LOOK_AGAIN, "unknown_reader")  # the first payment is still on its way to us
+        return _be_quiet(
+            dunning, now + LOOK_AGAIN, "unknown_reader"
+        )  # the first payment is still on its way to us
     if told.is_under_way:
         return _be_quiet(dunning, now + LOOK_AGAIN, "")
     if told.count > len(GAPS):

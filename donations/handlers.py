@@ -15,7 +15,7 @@ from typing import Any
 
 from django.db.models import Q
 
-from donations import declines, dunning, facts, fulfilment, gateway, ledger, returns
+from donations import card_expiry, declines, dunning, facts, fulfilment, gateway, last_gate, ledger, returns
 from donations.errors import GoneAtStripe
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
@@ -156,6 +156,20 @@ def _invoice_failed(event: dict[str, Any]) -> Work:
     return work
 
 
+def _invoice_created(event: dict[str, Any]) -> Work:
+    """The last gate before an annual payment of which its reader was not told: the draft stays a draft."""
+    invoice = facts.invoice(_object(event))
+    is_untold = last_gate.is_untold(invoice)
+    was_kept = gateway.keep_draft(invoice.id) if is_untold else False
+
+    def work(now: datetime) -> Collection[str]:
+        if is_untold:
+            last_gate.note_untold(invoice, was_kept=was_kept, now=now)
+        return ()
+
+    return work
+
+
 def _invoice_upcoming(event: dict[str, Any]) -> Work:
     invoice = facts.invoice(_object(event))
 
@@ -246,9 +260,7 @@ def _move_to_new_card(customer: str, *, because: str) -> None:
     except GoneAtStripe:
         return
     references = [one.reference for one in running if one.reference]
-    ours = set(
-        Contribution.objects.filter(public_id__in=references).values_list("public_id", flat=True)
-    )
+    ours = set(Contribution.objects.filter(public_id__in=references).values_list("public_id", flat=True))
     for subscription in running:
         if subscription.reference not in ours:
             continue
@@ -263,8 +275,11 @@ def _payment_method(event: dict[str, Any]) -> Work:
     data = _object(event)
     method = data.get("id")
     is_detached = event["type"] == "payment_method.detached"
+    is_replaced = event["type"] == "payment_method.automatically_updated"
 
     def work(now: datetime) -> Collection[str]:
+        if is_replaced:
+            card_expiry.note_replaced(str(method))
         if is_detached:
             StripeCustomer.objects.filter(default_payment_method=method).update(default_payment_method="")
             Subscription.objects.filter(default_payment_method=method).update(default_payment_method="")
@@ -350,6 +365,7 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "refund.created": _refund,
     "refund.updated": _refund,
     "refund.failed": _refund,
+    "invoice.created": _invoice_created,
     "invoice.paid": _invoice_paid,
     "invoice.payment_failed": _invoice_failed,
     "invoice.payment_action_required": _invoice_failed,

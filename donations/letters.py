@@ -177,7 +177,7 @@ def farewell(contribution: Contribution, *, by_wish: bool) -> farewells.Farewell
     """What the end of a membership is told with."""
     locale = contribution.locale
     with translation.override(locale):
-        reason = _("You asked us to stop it.") if by_wish else ""
+        reason = _("It was stopped, as requested.") if by_wish else ""
     return farewells.Farewell(come_back_url=links.again(contribution, locale=locale), reason_text=reason)
 
 

@@ -41,7 +41,7 @@ def announce(
     :param actor: the member of staff, by id.
     :raises UnknownContribution: it has ended, or is about to.
     :raises InvalidWish: another currency, no change, no amount that can be charged; or a day that leaves too little
-        time for the notice (code "too_soon").
+        time for the notice (field "effective_at").
     """
     window = notice_rules.window(About.PRICE, effective_at.date())
     with transaction.atomic():
@@ -51,7 +51,7 @@ def announce(
         if effective_at < now + window.latest + MARGIN:
             days = (window.latest + MARGIN).days
             raise InvalidWish(
-                f"Readers are told at least {days} days before.", code="too_soon", fields=("effective_at",)
+                f"Readers are told at least {days} days before.", code="invalid", fields=("effective_at",)
             )
         reference = f"{effective_at.isoformat()}:{new_amount.minor}"
         due_at = max(now, effective_at - window.target)

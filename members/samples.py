@@ -67,13 +67,13 @@ _SAMPLES: dict[str, dict[str, dict[str, str]]] = {
             "tier_name": "Friend",
             "ended_on": "November 24, 2026",
             "come_back_url": "{link}",
-            "reason_text": "You asked us to stop it.",
+            "reason_text": "It was stopped, as requested.",
         },
         "ru": {
             "tier_name": "Друг редакции",
             "ended_on": "24 ноября 2026 г.",
             "come_back_url": "{link}",
-            "reason_text": "Вы попросили нас остановить его.",
+            "reason_text": "Оно остановлено по просьбе.",
         },
     },
 }

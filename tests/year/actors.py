@@ -116,6 +116,14 @@ class Actors:
         if subscription := self._running(reader):
             self.stripe.control(f"subscriptions/{subscription['id']}/card", card=card)
 
+    def _card_will_expire(self, reader: plot.Reader, months: str) -> None:
+        """It is found out that a card is good for so many months more, this one not counted."""
+        if subscription := self._running(reader):
+            month = self.now.month - 1 + int(months)
+            until = {"exp_month": month % 12 + 1, "exp_year": self.now.year + month // 12}
+            card = plot.card_of(reader.number, 2)
+            self.stripe.control(f"subscriptions/{subscription['id']}/card", card=card, **until)
+
     def _new_card(self, reader: plot.Reader, card: str) -> None:
         """On the portal's page, where the link in our mail leads as well."""
         if subscription := self._running(reader):

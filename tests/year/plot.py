@@ -42,6 +42,7 @@ FATES = (
     "cancels at once",
     "pauses",
     "pauses for good",
+    "has a card that expires",
 )
 # What must not be missing in any year, whatever the dice say: after the readers who give in each currency once, monthly
 # and annually come these, in this order.
@@ -310,7 +311,7 @@ def _aftermath(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ig
 
 def _support(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: ignore[no-untyped-def]
     """What becomes of a gift that repeats itself."""
-    fate = dice.choices(FATES, weights=[34, 16, 12, 12, 8, 12, 6])[0]
+    fate = dice.choices(FATES, weights=[34, 14, 10, 12, 8, 10, 5, 7])[0]
     fate = _role(reader.number).get("fate", fate)
     day = later(begins, least=10, most=150)
     if day is None:
@@ -323,6 +324,10 @@ def _support(reader, dice, begins, later, deed) -> Iterator[Deed]:  # type: igno
         yield from deed(mended, "new card", card_of(reader.number, 1))
         if reader.interval == "year":
             yield from deed(later(366 + begins, least=2, most=9), "new card", card_of(reader.number, 1))
+    elif fate == "has a card that expires":
+        yield from deed(day, "card will expire", str(dice.randint(1, 3)))
+        if dice.random() < 0.5:
+            yield from deed(later(day, least=20, most=90), "new card", card_of(reader.number, 1))
     elif fate == "is lost":
         yield from deed(day, "card fails", FAILS_LATER)
     elif fate == "cancels at period end":

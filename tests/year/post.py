@@ -6,6 +6,8 @@ Asked of the offline Stripe after each stop of the clock, because it forgets eve
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -15,8 +17,11 @@ from tests.year.offline import Obj, Stripe
 NEWS = (
     "invoice.payment_failed",
     "invoice.paid",
-    "customer.subscription.deleted",
+    "customer.subscription.created",
     "customer.subscription.updated",
+    "customer.subscription.paused",
+    "customer.subscription.resumed",
+    "customer.subscription.deleted",
     "customer.updated",
     "charge.succeeded",
     "charge.updated",
@@ -72,7 +77,8 @@ class Post:
         """Read what was told since the last look. Call it when all is quiet."""
         number = len(self.looks)
         self.looks.append(Look(number, at, swept))
-        for event in self.stripe.all("events", **{"created[gte]": self._read_until}):
+        # Stripe lists the newest first.
+        for event in reversed(list(self.stripe.all("events", **{"created[gte]": self._read_until}))):
             if event["id"] not in self._seen:
                 self._seen.add(event["id"])
                 # Nothing is on its way, so that what nobody took is lost.
@@ -95,3 +101,10 @@ class Post:
         """What was lost is known from now on."""
         self.made_good_at = len(self.looks)
         self.note(at, swept=False)
+
+    def lines(self) -> Iterator[str]:
+        """The record as JSON, one event a line."""
+        for one in self.news:
+            yield json.dumps(
+                {"type": one.type, "created": one.created, "heard_at": one.heard_at, "about": one.about}
+            )

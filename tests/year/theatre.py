@@ -169,6 +169,7 @@ def play(
         before = year.compare()
         year.reconcile()
         after = year.compare()
+        (data_dir / "post.jsonl").write_text("\n".join(year.post.lines()))
         return Outcome(
             before=before,
             after=after,

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
-from tests.year import memberships, promises
+from tests.year import announcements, memberships, promises
 from tests.year.figures import Figures
 from tests.year.offline import Obj, Stripe
 from tests.year.post import Post
@@ -42,6 +42,8 @@ def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, n
     figures.owed["second_charge"] += promises.of_second_charges(
         promises.firsts(post, charges, _invoice_of(links, invoices), _paid_at(movements))
     )
+    figures.owed["renewal_notice"] += announcements.of_annual_payments(post)
+    figures.owed["card_expiring"] += announcements.of_cards(post, _cards(stripe, post))
     figures.owed["membership_ended"] += memberships.farewells(post, backs)
     figures.owed["reminder"] += promises.of_reminders(asked, until=now)
     return figures
@@ -61,6 +63,16 @@ def _invoice_of(links: list[Obj], invoices: list[Obj]) -> dict[str, Obj]:
     """The invoice that each payment intent was to pay."""
     by_id = {invoice["id"]: invoice for invoice in invoices}
     return {link["payment"]["payment_intent"]: by_id[link["invoice"]] for link in links}
+
+
+def _cards(stripe: Stripe, post: Post) -> dict[str, Obj]:
+    """The cards that subscriptions had in the course of the year, by id."""
+    ids = {
+        one.about["default_payment_method"]
+        for one in post.news
+        if one.type.startswith("customer.subscription.") and one.about["default_payment_method"]
+    }
+    return {id: stripe.api("GET", f"payment_methods/{id}") for id in ids}
 
 
 def _paid_at(movements: list[Obj]) -> dict[str, datetime]:
