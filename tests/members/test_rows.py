@@ -14,7 +14,17 @@ from members.rows import among, insert_columns, insert_new
 pytestmark = pytest.mark.django_db
 
 NOON = datetime(2026, 11, 24, 12, 0, tzinfo=UTC)
-AWKWARD = ['a "quoted" one', "back\\slash", "{curly, brackets}", "NULL", "", " spaces ", "строка", "it's", "a\nb"]
+AWKWARD = [
+    'a "quoted" one',
+    "back\\slash",
+    "{curly, brackets}",
+    "NULL",
+    "",
+    " spaces ",
+    "строка",
+    "it's",
+    "a\nb",
+]
 
 
 def messages(keys: list[str], *, ids: list[uuid.UUID] | None = None) -> int:
