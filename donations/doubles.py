@@ -49,27 +49,38 @@ def notice_due(*, now: datetime, limit: int = _BATCH) -> int:
     noticed = 0
     for trace in waiting.select_related(*_WITH_READER).order_by("noted_at", "pk")[:limit]:
         with transaction.atomic():
-            for first, second, match in _pairs(trace):
-                noticed += _notice(first, second, match, now=now)
+            for second in _seconds(trace.payment):
+                noticed += _notice_second(second, now=now)
             # A card that became known meanwhile makes it worth another look.
             ChargeTrace.objects.filter(pk=trace.pk, card_hash=trace.card_hash).update(looked_at=now)
     return noticed
 
 
-_WITH_READER = ("payment__contribution__member", "payment__contribution__subscription")
+_WITH_READER = ("payment__contribution__member", "payment__contribution__subscription", "payment__trace")
 
 
-def _pairs(trace: ChargeTrace) -> list[tuple[Payment, Payment, str]]:
-    """This payment with each other one that is near it: the first, the second, and how they belong together."""
-    payment = trace.payment
+def _seconds(payment: Payment) -> list[Payment]:
+    """Those of this payment and all that are near it that came after another one."""
+    near = [payment, *_near(payment)]
+    first = min(near, key=_in_time)
+    return [one for one in near if one is not first]
+
+
+def _in_time(payment: Payment) -> tuple[datetime, int]:
+    """Which of two came first; of one moment, the one that was begun first: not the one of which we heard first."""
+    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
+    return payment.paid_at, payment.contribution_id
+
+
+def _near(payment: Payment) -> list[Payment]:
+    """The first payments of other contributions near this one, of the same member or card, in order of time."""
     assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
     near = timedelta(days=settings.DOUBLE_CHARGE_DAYS)
+    trace: ChargeTrace | None = getattr(payment, "trace", None)
     same = Q()
-    one_person: set[int] = set()
     if member_id := payment.contribution.member_id:
-        one_person = set(people.members_of(member_id).values_list("pk", flat=True))
-        same = Q(contribution__member__in=one_person)
-    if trace.card_hash:
+        same = Q(contribution__member__in=people.members_of(member_id))
+    if trace is not None and trace.card_hash:
         same |= Q(trace__card_hash=trace.card_hash)
     if not same:
         return []
@@ -81,23 +92,40 @@ def _pairs(trace: ChargeTrace) -> list[tuple[Payment, Payment, str]]:
             paid_at__range=(payment.paid_at - near, payment.paid_at + near),
         )
         .exclude(contribution=payment.contribution_id)
-        .select_related("contribution__member", "contribution__subscription")
+        .select_related("contribution__member", "contribution__subscription", "trace")
     )
-    found: list[tuple[Payment, Payment, str]] = []
-    for other in others.order_by("paid_at", "pk"):
-        one_member = other.contribution.member_id in one_person
-        first, second = sorted((payment, other), key=lambda one: (one.paid_at, one.pk))
-        found.append((first, second, Match.MEMBER if one_member else Match.CARD))
-    return found
+    return list(others.order_by("paid_at", "contribution"))
+
+
+def _notice_second(second: Payment, *, now: datetime) -> int:
+    """
+    Notice a payment together with the first of those before it; 1 if this call did it.
+
+    The reader's own come before somebody else's with the same card.
+    """
+    reader = second.contribution.member_id
+    one_person = set(people.members_of(reader).values_list("pk", flat=True)) if reader else set()
+
+    def is_theirs(one: Payment) -> bool:
+        return one.contribution.member_id in one_person
+
+    before = [one for one in _near(second) if _in_time(one) < _in_time(second) and not one.is_returned]
+    if not before:
+        return 0
+    first = min(before, key=lambda one: (not is_theirs(one), _in_time(one)))
+    return _notice(first, second, Match.MEMBER if is_theirs(first) else Match.CARD, now=now)
 
 
 def _notice(first: Payment, second: Payment, match: str, *, now: datetime) -> int:
     """Write down a second charge and owe its reader the question; 1 if this call did it."""
     assert second.paid_at is not None, "a payment that arrived has a moment (constraint)"
-    if second.paid_at < now - NEWS_FOR or first.is_returned or second.is_returned:
+    if second.paid_at < now - NEWS_FOR or second.is_returned:
         return 0
     notice = DoubleCharge(first=first, second=second, match=match, noticed_at=now)
     if not insert_new([notice]):
+        # One that came still earlier may have become known meanwhile; the reader is not asked again.
+        known = DoubleCharge.objects.filter(second=second, state=State.OPEN).exclude(first=first)
+        known.update(first=first, match=match)
         return 0
     notice = DoubleCharge.objects.get(second=second)
     _log.warning(
@@ -145,8 +173,8 @@ def first_day(first: Payment, second: Payment, locale: str) -> str:
 def is_wanted(dedup_key: str) -> bool:
     """Whether the question is still open; asked right before the mail leaves."""
     found = DoubleCharge.objects.filter(second__public_id=dedup_key.split(":")[1], state=State.OPEN)
-    notice = found.select_related("second").first()
-    return notice is not None and not notice.second.is_returned
+    notice = found.select_related("first", "second").first()
+    return notice is not None and not (notice.first.is_returned or notice.second.is_returned)
 
 
 # --- What the reader answers ------------------------------------------------------------------------

@@ -64,6 +64,8 @@ def note_failure(contribution: Contribution, payment: Payment, *, at: datetime, 
     dunning = Dunning.objects.get(payment=payment)
     dunning.payment = payment
     subscription: Subscription | None = getattr(contribution, "subscription", None)
+    if subscription is not None and subscription.card_given_at and dunning.acted_at is None:
+        change(dunning, {"acted_at": subscription.card_given_at})  # we heard of the new card before the refusal
     if subscription is None or _close_if_over(dunning, subscription, now=now) or dunning.state != State.OPEN:
         return
     if payment.next_attempt_at is None and not _waits_for_the_reader(payment):
@@ -109,9 +111,11 @@ def note_end(contribution: Contribution, subscription: Subscription, *, now: dat
 
 def note_new_card(subscriptions: Iterable[int], *, at: datetime) -> None:
     """The reader gave another card for these subscriptions (primary keys) at that moment: that is all we asked for."""
-    open_ = Dunning.objects.filter(
-        payment__contribution__subscription__in=list(subscriptions), state=State.OPEN
+    theirs = list(subscriptions)
+    Subscription.objects.filter(Q(card_given_at=None) | Q(card_given_at__lt=at), pk__in=theirs).update(
+        card_given_at=at
     )
+    open_ = Dunning.objects.filter(payment__contribution__subscription__in=theirs, state=State.OPEN)
     open_.filter(Q(acted_at=None) | Q(acted_at__lt=at)).update(acted_at=at)
     for dunning in open_:
         if _reader_acted(dunning):

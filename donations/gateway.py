@@ -208,13 +208,36 @@ def _its_source(line: stripe.BalanceTransaction) -> str:
     return source if isinstance(source, str) else str(getattr(source, "id", ""))
 
 
+def get_default_payment_method(customer_id: str) -> str:
+    """The card that a customer pays with now; empty for none. Raises GoneAtStripe, PaymentsUnavailable."""
+    with _errors_as_ours("customer"):
+        return facts.customer(_json(_client().v1.customers.retrieve(customer_id))).default_payment_method
+
+
+def get_running_subscriptions(customer_id: str) -> list[facts.SubscriptionFacts]:
+    """
+    The subscriptions of a customer that have not ended, as they stand now, those of other software among them.
+
+    Raises GoneAtStripe, PaymentsUnavailable.
+    """
+    found = []
+    with _errors_as_ours("subscriptions"):
+        page = _client().v1.subscriptions.list({"customer": customer_id, "limit": 100})
+        for subscription in page.auto_paging_iter():
+            try:
+                found.append(facts.subscription(_json(subscription)))
+            except facts.Malformed:
+                continue  # ours have one price with an amount
+    return found
+
+
 def use_payment_method(subscription_id: str, payment_method: str, *, because: str) -> None:
     """Let a subscription's next charges go to another card. `because` (an event's id) makes it happen once."""
     with _errors_as_ours("payment method"):
         _client().v1.subscriptions.update(
             subscription_id,
             {"default_payment_method": payment_method},
-            {"idempotency_key": f"card:{subscription_id}:{because}"},
+            {"idempotency_key": f"card:{subscription_id}:{payment_method}:{because}"},
         )
 
 
@@ -414,7 +437,7 @@ def list_events(*, since: datetime, until: datetime) -> Iterator[dict[str, Any]]
 def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
     """
     Every object of a kind (Stripe's word: "charge", "invoice", "checkout.session" …) made since then, newest first,
-    whole. Subscriptions come all, however old and whatever became of them.
+    whole. Subscriptions come all, however old and whatever became of them; checkouts with their payment intents.
 
     Raises PaymentsUnavailable, PaymentsRefused, also in the middle.
     """
@@ -432,6 +455,8 @@ def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
     wanted: dict[str, Any] = {"limit": 100, "created": {"gte": int(since.timestamp())}}
     if kind == "subscription":
         wanted = {"limit": 100, "status": "all"}
+    if kind == "checkout.session":
+        wanted["expand"] = ["data.payment_intent"]  # whether a debit came back, the checkout itself does not say
     with _errors_as_ours(kind):
         for found in lists[kind].list(wanted).auto_paging_iter():
             yield _json(found)

@@ -57,12 +57,12 @@ class NoticeAdmin(Window, admin.ModelAdmin[Notice]):
 
     list_display = [
         "charge_at",
-        "kind",
         "state",
-        "due_at",
-        "accepted_at",
         "hold",
         "reason",
+        "kind",
+        "due_at",
+        "accepted_at",
         "takes_at",
         "problem",
         "amount",

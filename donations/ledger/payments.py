@@ -33,9 +33,12 @@ def note_intent(intent: facts.Intent, *, state: str, at: datetime) -> Contributi
     return contribution
 
 
-def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
+def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = False) -> Contribution:
     """
     A charge succeeded, failed, or got its balance transaction.
+
+    :param is_later_word: it tells of what became of a charge, such as its fee or a dispute, perhaps months later: `at` is
+        not when it was paid, and whether it was is told by others.
 
     Raises Unmatched while we do not know whose it is; NotOurs for a failed one that belongs to nobody yet:
     no money moved, and the try that succeeds will tell its own story.
@@ -49,6 +52,9 @@ def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
     )
     if payment is None or not payment.stripe_invoice_id:
         must_match(contribution, charge.amount, charge.currency, charge.livemode)
+        if is_later_word and payment is None:
+            raise Unmatched(charge.payment_intent or charge.id)
+    if payment is None or not (payment.stripe_invoice_id or is_later_word):
         states = {"succeeded": PaymentState.SUCCEEDED, "failed": PaymentState.FAILED}
         payment = note_single_payment(
             contribution,

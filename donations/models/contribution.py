@@ -201,6 +201,9 @@ class Subscription(models.Model):
     item_id = models.CharField(max_length=255, blank=True)
     product_id = models.CharField(max_length=255, blank=True)
     default_payment_method = models.CharField(max_length=255, blank=True)
+    card_given_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the reader last gave another card."
+    )
     current_period_end = models.DateTimeField(null=True, blank=True)
     next_payment_at = models.DateTimeField(null=True, blank=True)
     pause_resumes_at = models.DateTimeField(null=True, blank=True)

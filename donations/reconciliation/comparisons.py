@@ -85,6 +85,12 @@ def _sessions(page: Sequence[Json]) -> Iterator[Difference]:
     told = [facts.session(data) for data in page]
     references = [session.reference for session in told if session.reference]
     rows = {row.public_id: row for row in Contribution.objects.filter(public_id__in=references)}
+    under_way = set(
+        Payment.objects.filter(
+            stripe_payment_intent_id__in=[session.payment_intent for session in told if session.payment_intent],
+            state=Payment.State.PROCESSING,
+        ).values_list("stripe_payment_intent_id", flat=True)
+    )
     State = Contribution.CheckoutState
     for session, data in zip(told, page, strict=True):
         row = rows.get(session.reference) if session.reference else None
@@ -95,6 +101,8 @@ def _sessions(page: Sequence[Json]) -> Iterator[Difference]:
                 yield Difference(session.id, f"ours {row.checkout_state}, paid at Stripe", data)
             elif session.email and not row.email and row.member_id is None:
                 yield Difference(session.id, "the address was not taken over", data)
+            elif session.payment_intent in under_way and _came_back(data):
+                yield Difference(session.id, "ours PROCESSING, failed at Stripe", data)
         elif (
             session.status == "expired"
             and row.checkout_state in (State.CREATED, State.OPEN)
@@ -103,8 +111,20 @@ def _sessions(page: Sequence[Json]) -> Iterator[Difference]:
             yield Difference(session.id, f"ours {row.checkout_state}, expired at Stripe", data)
 
 
+def _came_back(data: Json) -> bool:
+    """Whether the bank debit of a checkout that was gone through did not arrive, or was called off."""
+    intent = data.get("payment_intent")
+    return (
+        data.get("payment_status") == "unpaid"
+        and isinstance(intent, Mapping)
+        and intent.get("status") in ("requires_payment_method", "canceled")
+    )
+
+
 def _session_event(data: Json, now: datetime) -> tuple[str, datetime]:
     session = facts.session(data)
+    if session.status == "complete" and _came_back(data):
+        return "checkout.session.async_payment_failed", _moment(data, "created")
     if session.status == "expired":
         return "checkout.session.expired", _moment(data, "expires_at")
     return "checkout.session.completed", gateway.get_paid_at(session.id) or _moment(data, "created")
@@ -182,10 +202,18 @@ def _invoices(page: Sequence[Json]) -> Iterator[Difference]:
             elif row.amount_minor != one.amount_paid:
                 yield Difference(one.id, f"amount: ours {row.amount_minor}, Stripe's {one.amount_paid}", data)
         elif one.status in ("open", "uncollectible", "void") and data.get("attempted") and one.attempt_count:
-            if row is None:
-                yield Difference(one.id, "a payment that failed and is not in our books", data)
+            if row is None or row.state == Payment.State.PROCESSING:
+                if _was_refused(one.id):
+                    ours = f"ours {row.state}, failed at Stripe" if row else "not in our books"
+                    yield Difference(one.id, f"a payment that failed: {ours}", data)
             elif row.state == Payment.State.FAILED and row.attempt_count < one.attempt_count:
                 yield Difference(one.id, "a later try is not in our books", data)
+
+
+def _was_refused(invoice_id: str) -> bool:
+    """Whether the last try failed: a debit that is under way was tried as well, and the invoice does not tell them apart."""
+    intent = gateway.get_invoice_intent(invoice_id)
+    return intent is None or intent.status not in ("processing", "succeeded")
 
 
 def _invoice_event(data: Json, now: datetime) -> tuple[str, datetime]:
@@ -274,6 +302,14 @@ def _disputes(page: Sequence[Json]) -> Iterator[Difference]:
             yield Difference(one.id, f"ours {row.stripe_status}, Stripe's {one.status}", data)
 
 
+def _dispute_event(data: Json, now: datetime) -> tuple[str, datetime]:
+    """A dispute does not say when it was lost; mostly that is when our time to answer is over."""
+    one = facts.dispute(data)
+    if one.state == Dispute.State.LOST and one.answer_due_at:
+        return "charge.dispute.closed", min(one.answer_due_at, now)
+    return "charge.dispute.updated", one.opened_at
+
+
 def _our_disputes(since: datetime) -> Iterable[str]:
     return Dispute.objects.filter(opened_at__gte=since).values_list("stripe_id", flat=True).iterator()
 
@@ -333,6 +369,6 @@ KINDS = (
     Kind("invoice_payment", _invoice_payments, _invoice_payment_event),
     Kind("charge", _charges, _at_creation("charge.succeeded"), _our_charges),
     Kind("refund", _refunds, _at_creation("refund.updated"), _our_refunds),
-    Kind("dispute", _disputes, _at_creation("charge.dispute.updated"), _our_disputes),
+    Kind("dispute", _disputes, _dispute_event, _our_disputes),
     Kind("payout", _payouts, _at_creation("payout.updated"), _our_payouts),
 )
