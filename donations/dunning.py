@@ -65,7 +65,9 @@ def note_failure(contribution: Contribution, payment: Payment, *, at: datetime, 
     dunning.payment = payment
     subscription: Subscription | None = getattr(contribution, "subscription", None)
     if subscription is not None and subscription.card_given_at and dunning.acted_at is None:
-        change(dunning, {"acted_at": subscription.card_given_at})  # we heard of the new card before the refusal
+        change(
+            dunning, {"acted_at": subscription.card_given_at}
+        )  # we heard of the new card before the refusal
     if subscription is None or _close_if_over(dunning, subscription, now=now) or dunning.state != State.OPEN:
         return
     if payment.next_attempt_at is None and not _waits_for_the_reader(payment):

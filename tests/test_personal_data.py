@@ -42,6 +42,7 @@ HARMLESS = {
     "donations.Contribution.stripe_session_id": "an id of Stripe, which says nothing without their key",
     "donations.Contribution.stripe_customer_id": "an id of Stripe, which says nothing without their key",
     "donations.Subscription.stripe_customer_id": "an id of Stripe, which says nothing without their key",
+    "donations.Subscription.card_given_at": "a moment",
     "donations.ChargeTrace.card_hash": "a keyed hash; declared in the docstring",
     "donations.Dunning.first_failed_at": "a moment",
     "donations.Dunning.last_failed_at": "a moment",
