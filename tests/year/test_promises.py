@@ -114,7 +114,18 @@ def test_who_wished_to_leave_is_told_of_the_end_once(reason, paid, expected):
     if paid:
         news.append(told("invoice.paid", 1, an_invoice(paid_at=at(1))))
 
-    assert memberships.farewells(a_post(news), {}) == expected
+    assert memberships.farewells(a_post(news), {}, {}) == expected
+
+
+def test_whoever_was_told_of_a_lost_dispute_is_not_told_of_the_end_as_well():
+    news = [
+        ended(20, reason="cancellation_requested"),
+        told("invoice.paid", 1, an_invoice(paid_at=at(1), through=at(20))),
+    ]
+    lost = told("charge.dispute.closed", 18, {"id": "du_1", "status": "lost"})
+
+    assert memberships.farewells(a_post(news), {}, {"sub_2": [lost]}) == 1
+    assert memberships.farewells(a_post(news), {}, {"sub_1": [lost]}) == 0
 
 
 def test_a_member_is_one_until_the_end_of_what_is_paid_and_two_weeks_of_grace():
