@@ -84,9 +84,10 @@ def _lost_disputes(post: Post, charges: list[Obj], invoice_of: dict[str, Obj]) -
     intent_of = {charge["id"]: charge["payment_intent"] for charge in charges}
     found: dict[str, list[News]] = defaultdict(list)
     for one in post.news:
-        if one.type == "charge.dispute.closed" and one.about["status"] == "lost":
-            if invoice := invoice_of.get(intent_of[one.about["charge"]]):
-                found[memberships.subscription_of(invoice)].append(one)
+        if one.type != "charge.dispute.closed" or one.about["status"] != "lost":
+            continue
+        if invoice := invoice_of.get(intent_of[one.about["charge"]]):
+            found[memberships.subscription_of(invoice)].append(one)
     return found
 
 
