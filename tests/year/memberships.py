@@ -74,9 +74,12 @@ def _period(invoice: Obj, back_at: datetime | None) -> Period:
     return Period(paid_at, through, back_at)
 
 
-def farewells(post: Post, backs: dict[str, datetime]) -> int:
+def farewells(post: Post, backs: dict[str, datetime], disputes: dict[str, list[News]]) -> int:
     """
-    How many readers were told that their membership ended, since they wished so.
+    How many readers were told that their membership ended, since they wished so. Where payments failed, or a bank took
+    one back, another mail has told of it.
+
+    :param disputes: by subscription, the news that a dispute of one of its payments was lost.
 
     The end is told when we knew of it, if that was within 30 days; so the year is gone through look by look, with what
     the post had brought by then.
@@ -88,7 +91,14 @@ def farewells(post: Post, backs: dict[str, datetime]) -> int:
         elif one.type == "invoice.paid" and one.about["amount_paid"]:
             news[subscription_of(one.about)].append(one)
     looks = [look for look in post.looks if look.swept]
-    return sum(any(_is_farewell(own, look, post, backs) for look in looks) for own in news.values())
+    return sum(
+        any(
+            _is_farewell(own, look, post, backs)
+            and not any(post.heard(lost) <= look.number for lost in disputes.get(id, ()))
+            for look in looks
+        )
+        for id, own in news.items()
+    )
 
 
 def _is_farewell(news: list[News], look: Look, post: Post, backs: dict[str, datetime]) -> bool:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import base64
 import os
+import re
 import threading
 import time
 import uuid
@@ -56,9 +57,17 @@ class Stage(demo.House):
                 self._done.add(line.removeprefix("done "))
                 self._news.notify_all()
             return
+        if self.tail and self._is_end_of_traceback(name, line):
+            self.complaints.append(f"{name}: {line}")
         self.tail = [*self.tail[-40:], f"{name}: {line}"]
         if ("Traceback" in line or "[error" in line) and not any(word in line for word in EXPECTED):
             self.complaints.append(f"{name}: {line}")
+
+    def _is_end_of_traceback(self, name: str, line: str) -> bool:
+        """Whether this is the line that says what went wrong, after those that say where."""
+        return self.tail[-1].startswith(f"{name}:     ") and bool(
+            re.match(r"[A-Za-z_.]+(Error|Exception)?:", line)
+        )
 
     def _run(self, name: str, command: list[str]) -> None:
         ours = {"config": "tests.year.app"} if name in ("worker", "beat") else {}

@@ -114,7 +114,18 @@ def test_who_wished_to_leave_is_told_of_the_end_once(reason, paid, expected):
     if paid:
         news.append(told("invoice.paid", 1, an_invoice(paid_at=at(1))))
 
-    assert memberships.farewells(a_post(news), {}) == expected
+    assert memberships.farewells(a_post(news), {}, {}) == expected
+
+
+def test_whoever_was_told_of_a_lost_dispute_is_not_told_of_the_end_as_well():
+    news = [
+        ended(20, reason="cancellation_requested"),
+        told("invoice.paid", 1, an_invoice(paid_at=at(1), through=at(20))),
+    ]
+    lost = told("charge.dispute.closed", 18, {"id": "du_1", "status": "lost"})
+
+    assert memberships.farewells(a_post(news), {}, {"sub_2": [lost]}) == 1
+    assert memberships.farewells(a_post(news), {}, {"sub_1": [lost]}) == 0
 
 
 def test_a_member_is_one_until_the_end_of_what_is_paid_and_two_weeks_of_grace():
@@ -148,6 +159,60 @@ def test_money_that_went_back_whole_gives_nothing():
     found = memberships.money_back(charges, refunds, disputes, lambda dispute: memberships.moment(at(9)))
 
     assert found == {"ch_1": memberships.moment(at(5)), "ch_3": memberships.moment(at(9))}
+
+
+def a_refund(**changes: Any) -> dict[str, Any]:
+    return {"id": "re_1", "charge": "ch_1", "created": at(4), "status": "succeeded", **changes}
+
+
+def test_a_refund_is_told_and_that_it_failed_is_told_to_whoever_was_told_of_it():
+    refund = a_refund(status="failed")
+    given = told("refund.created", 4, a_refund())
+    failed = told("refund.failed", 8, refund)
+
+    assert promises.of_money_back(a_post([given, failed]), [refund]) == {"refunded": 1, "refund_failed": 1}
+    assert promises.of_money_back(a_post([given]), [refund]) == {"refunded": 1}
+    assert promises.of_money_back(a_post([failed]), [refund]) == {}
+
+
+def test_a_refund_of_which_its_charge_alone_tells_is_told():
+    lost = told("refund.created", 4, a_refund(), lost=True)
+    charge = told("charge.refunded", 4, {"id": "ch_1"})
+
+    assert promises.of_money_back(a_post([lost, charge]), [a_refund()]) == {"refunded": 1}
+    assert promises.of_money_back(a_post([lost]), [a_refund()]) == {}
+
+
+def test_a_lost_dispute_is_told_if_the_news_is_fresh():
+    closed = {"id": "du_1", "status": "lost"}
+
+    assert promises.of_money_back(a_post([told("charge.dispute.closed", 9, closed)]), []) == {
+        "dispute_lost": 1
+    }
+    late = told("charge.dispute.closed", 9, closed, lost=True)
+    assert promises.of_money_back(a_post([late]), []) == {}
+
+
+def a_first(day: float, **changes: Any) -> promises.First:
+    moment = memberships.moment(at(day))
+    first = {"email": "ada@example.org", "fingerprint": "card", "paid_at": moment}
+    return promises.First(**{**first, "booked_at": moment, "card_known_at": moment, **changes})
+
+
+@pytest.mark.parametrize(
+    ("second", "expected"),
+    [
+        (a_first(2), 1),
+        (a_first(2, fingerprint="another"), 1),
+        (a_first(2, email="grace@example.org"), 1),
+        (a_first(2, email="grace@example.org", fingerprint="another"), 0),
+        (a_first(2, email="grace@example.org", card_known_at=None), 0),
+        (a_first(5), 0),
+        (a_first(2, booked_at=memberships.moment(at(30))), 0),
+    ],
+)
+def test_a_second_charge_within_days_by_the_same_person_or_card_is_asked_about(second, expected):
+    assert promises.of_second_charges([second, a_first(1)]) == expected
 
 
 @pytest.mark.parametrize(

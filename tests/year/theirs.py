@@ -7,13 +7,14 @@ owed), this file derives it again, from Stripe's objects and from the promises t
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from datetime import datetime
 
 from tests.year import announcements, memberships, promises
 from tests.year.figures import Figures
 from tests.year.offline import Obj, Stripe
-from tests.year.post import Post
+from tests.year.post import News, Post
 
 
 def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, now: datetime) -> Figures:
@@ -39,12 +40,15 @@ def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, n
     figures.owed = promises.of_account(charges, invoices, subscriptions)
     figures.owed += promises.of_dunning(post)
     figures.owed += promises.of_money_back(post, refunds)
+    invoice_of = _invoice_of(links, invoices)
     figures.owed["second_charge"] += promises.of_second_charges(
-        promises.firsts(post, charges, _invoice_of(links, invoices), _paid_at(movements))
+        promises.firsts(post, charges, invoice_of, _paid_at(movements))
     )
     figures.owed["renewal_notice"] += announcements.of_annual_payments(post)
     figures.owed["card_expiring"] += announcements.of_cards(post, _cards(stripe, post))
-    figures.owed["membership_ended"] += memberships.farewells(post, backs)
+    figures.owed["membership_ended"] += memberships.farewells(
+        post, backs, _lost_disputes(post, charges, invoice_of)
+    )
     figures.owed["reminder"] += promises.of_reminders(asked, until=now)
     return figures
 
@@ -73,6 +77,18 @@ def _cards(stripe: Stripe, post: Post) -> dict[str, Obj]:
         if one.type.startswith("customer.subscription.") and one.about["default_payment_method"]
     }
     return {id: stripe.api("GET", f"payment_methods/{id}") for id in ids}
+
+
+def _lost_disputes(post: Post, charges: list[Obj], invoice_of: dict[str, Obj]) -> dict[str, list[News]]:
+    """The news of disputes that were lost, by the subscription whose payment was disputed."""
+    intent_of = {charge["id"]: charge["payment_intent"] for charge in charges}
+    found: dict[str, list[News]] = defaultdict(list)
+    for one in post.news:
+        if one.type != "charge.dispute.closed" or one.about["status"] != "lost":
+            continue
+        if invoice := invoice_of.get(intent_of[one.about["charge"]]):
+            found[memberships.subscription_of(invoice)].append(one)
+    return found
 
 
 def _paid_at(movements: list[Obj]) -> dict[str, datetime]:
