@@ -33,6 +33,7 @@ Plan = Subscription.State
 
 LOOK_AGAIN = timedelta(minutes=10)  # at a mail on its way, or at what stands in the way
 NEXT_DAY = timedelta(days=1)
+NO_ADDRESS = "no_address"  # why a notice cannot be sent: nobody is known yet to send it to
 # Said too late, a day is named that leaves the mail server this much time.
 MARGIN = timedelta(days=1)
 BATCH = 200
@@ -128,6 +129,8 @@ def decide(notice: Notice, contribution: Contribution, *, now: datetime) -> int:
     if why := _not_needed(notice, now=now):
         drop(notice, why)
         return 0
+    if notice.state == State.UNSENDABLE and notice.reason == NO_ADDRESS and contribution.member is not None:
+        change(notice, {"state": State.PLANNED, "reason": ""})  # the first payment has come to light
     if notice.kind == Kind.RENEWAL and _must_wait(notice, now=now):
         return 0
     if notice.state == State.PLANNED:
@@ -146,8 +149,8 @@ def _tell(notice: Notice, contribution: Contribution, *, now: datetime) -> int:
         _look(notice, notice.due_at)
         return 0
     if contribution.member is None:
-        change(notice, {"state": State.UNSENDABLE, "reason": "no_address", "next_look_at": now})
-        _log.warning("notice cannot be sent", notice=notice.pk, kind=notice.kind, why="no_address")
+        change(notice, {"state": State.UNSENDABLE, "reason": NO_ADDRESS, "next_look_at": now})
+        _log.warning("notice cannot be sent", notice=notice.pk, kind=notice.kind, why=NO_ADDRESS)
         return 0
     latest = latest_before(notice)
     takes_at = notice.takes_at

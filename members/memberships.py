@@ -25,7 +25,7 @@ from django.db.models import Max
 
 from members import calendar, farewells, life, outbox, people, queries
 from members.life import Life, Plan, Stand
-from members.models import STANDING, Member, Membership, MembershipStep, Standing, TierThreshold
+from members.models import STANDING, Member, Membership, MembershipStep, Message, Standing, TierThreshold
 from members.rows import insert_new
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ Source = Membership.Source
 _SWEEP_BATCH = 500
 _NEWS_FOR = timedelta(days=30)  # a mail about an end that is longer ago only puzzles its reader
 _REDRAWN = "tiers:"
+FAREWELL = "membership_ended"
 
 
 def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | None:
@@ -127,8 +128,9 @@ def follow_tiers(*, now: datetime) -> int:
             if upper is not None:
                 wrong = wrong.filter(annual_minor__lt=upper)
             wrong = wrong.exclude(tier_id=tier_id) if tier_id else wrong.exclude(tier=None)
-            for pk in list(wrong.values_list("pk", flat=True)):
-                changed += _redraw(pk, now=now)
+            pks = list(wrong.order_by("pk").values_list("pk", flat=True))
+            for start in range(0, len(pks), _SWEEP_BATCH):
+                changed += _redraw(pks[start : start + _SWEEP_BATCH], tier_id, now=now)
     return changed
 
 
@@ -236,17 +238,19 @@ def end_if_due(membership: Membership, now: datetime) -> bool:
     return True
 
 
-def _redraw(pk: int, *, now: datetime) -> bool:
+def _redraw(pks: Sequence[int], tier_id: int | None, *, now: datetime) -> int:
+    """Move memberships to a tier, and write that down."""
     with transaction.atomic():
-        membership = locked().get(pk=pk)
-        tier_id = _tier_of(membership.annual_minor, _thresholds(membership.currency))
-        if membership.tier_id == tier_id or membership.ended_at is not None:
-            return False
-        write(membership, tier_id=tier_id)
-        reference = f"{_REDRAWN}{now.isoformat()}"
-        step = next_step(membership, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now)
-        insert_new([step])
-        return True
+        rows = [
+            row for row in locked().filter(pk__in=pks, ended_at=None).order_by("pk") if row.tier_id != tier_id
+        ]
+        Membership.objects.filter(pk__in=[row.pk for row in rows]).update(tier_id=tier_id)
+        reference = f"{_REDRAWN}{life.reference_of_moment(now)}"
+        steps = []
+        for row in rows:
+            row.tier_id = tier_id
+            steps.append(_step(row, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now))
+        return insert_new(steps)
 
 
 def next_step(
@@ -259,16 +263,29 @@ def next_step(
     now: datetime,
     actor: str = "system",
 ) -> MembershipStep:
-    """A step after which the membership stands as the row does."""
+    """The next step at that moment, after which the membership stands as the row does."""
+    step = _step(membership, kind, reference, at=at, why=why, now=now, actor=actor)
     same_moment = membership.steps.effective().filter(at=at).aggregate(last=Max("place"))["last"]
-    editions = membership.steps.filter(kind=kind, reference=reference).count()
+    step.place = 0 if same_moment is None else same_moment + 1
+    step.edition = 1 + membership.steps.filter(kind=kind, reference=reference).count()
+    return step
+
+
+def _step(
+    membership: Membership,
+    kind: str,
+    reference: str,
+    *,
+    at: datetime,
+    why: str,
+    now: datetime,
+    actor: str = "system",
+) -> MembershipStep:
     return MembershipStep(
         membership=membership,
         kind=kind,
         reference=reference,
-        edition=editions + 1,
         at=at,
-        place=0 if same_moment is None else same_moment + 1,
         recorded_at=now,
         why=why,
         actor=actor,
@@ -321,14 +338,19 @@ class _Rules:
         ]
 
     def grace(self, reference: str, paid_through: datetime) -> datetime:
+        before: datetime | None = None
         for step in self._recorded:
-            if step.reference == reference and step.paid_through == paid_through:
+            # Only where a payment moved the paid time: other steps carry on what was said there, or took it away.
+            is_payment = step.paid_through != before and step.kind in (Kind.STARTED, Kind.RENEWED)
+            if is_payment and step.reference == reference and step.paid_through == paid_through:
                 return step.grace_until
+            before = step.paid_through
         return paid_through + timedelta(days=settings.MEMBERSHIP_GRACE_DAYS)
 
     def lapse(self, reference: str, since: datetime) -> datetime | None:
         for step in self._recorded:
-            if step.reference == reference and step.past_due_since is not None and step.at == since:
+            begins = step.kind == Kind.RESUMED or step.past_due_since == since
+            if begins and step.reference == reference and step.at == since and step.past_due_since:
                 return step.lapses_at
         days = settings.MEMBERSHIP_LAPSE_DAYS
         return since + timedelta(days=days) if days else None
@@ -364,24 +386,26 @@ def _ranges(thresholds: Sequence[TierThreshold]) -> list[tuple[int, int | None, 
 
 
 def _say_farewell(membership: Membership, member: Member, now: datetime) -> None:
-    """Owe a mail about an end, once for each time that it ended."""
+    """
+    Owe a mail about an end, once for each end.
+
+    Whether the reader is a member by something else, and whether this end stays the end, is asked when the mail leaves
+    (`farewell_is_wanted`): we may hear of either later.
+    """
     ends_at = membership.ends_at
     assert ends_at is not None, "it has just ended"
     if (
         membership.ends_as != life.ENDED
         or now - ends_at > _NEWS_FOR
-        or queries.get_current_membership(member, now) is not None
         or (farewell := farewells.of(membership.source_kind, membership.source_reference)) is None
     ):
         return
     person = member.person
-    before = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED], at__lt=ends_at).count()
-    key = f"membership_ended:{membership.source_kind}:{membership.source_reference}"
     outbox.owe(
-        kind="membership_ended",
+        kind=FAREWELL,
         member=member,
         recipient=person.email,
-        dedup_key=f"{key}:{before}" if before else key,
+        dedup_key=f"{_farewells_of(membership)}{life.reference_of_moment(ends_at)}",
         context={
             "tier_name": membership.tier.name if membership.tier else "",
             "ended_on": _day_text(ends_at, person.locale),
@@ -391,6 +415,33 @@ def _say_farewell(membership: Membership, member: Member, now: datetime) -> None
         locale=person.locale,
         now=now,
     )
+
+
+def farewell_is_wanted(dedup_key: str) -> bool:
+    """
+    Whether a membership is still known to have ended at that moment, by nothing else its reader was a member then,
+    and no mail told of this end before (as of another day, say); asked right before the mail leaves.
+    """
+    _, source, rest = dedup_key.split(":", 2)
+    reference, _, moment = rest.rpartition("|")
+    found = Membership.objects.select_related("member").filter(source_kind=source, source_reference=reference)
+    membership = found.first()
+    if (
+        membership is None
+        or membership.ended_at is None
+        or membership.ends_as != life.ENDED
+        or life.reference_of_moment(membership.ended_at) != moment
+        or queries.get_current_membership(membership.member, membership.ended_at) is not None
+    ):
+        return False
+    ends = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED]).count()
+    told = Message.objects.filter(dedup_key__startswith=_farewells_of(membership), state=Message.State.SENT)
+    return told.count() < ends
+
+
+def _farewells_of(membership: Membership) -> str:
+    """What the keys of all mails about ends of a membership begin with."""
+    return f"{FAREWELL}:{membership.source_kind}:{membership.source_reference}|"
 
 
 def _day_text(moment: datetime, locale: str) -> str:

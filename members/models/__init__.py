@@ -1,7 +1,7 @@
 """The tables of the people; each file has one subject."""
 
 from members.models.bounce import Bounce
-from members.models.membership import AppendOnly, Membership, MembershipStep
+from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member, Merge
 from members.models.standing import STANDING, MembershipState, Standing
@@ -18,6 +18,7 @@ __all__ = [
     "MembershipStep",
     "Merge",
     "Message",
+    "StaffNote",
     "Standing",
     "Tier",
     "TierThreshold",

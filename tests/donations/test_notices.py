@@ -6,6 +6,7 @@ import re
 import smtplib
 import threading
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -20,7 +21,7 @@ from donations.models import Notice, Payment, Subscription
 from donations.money import Money
 from members import clock
 from members.models import Message
-from tests.house import House
+from tests.house import House, session_of
 from tests.paper import Page, open_page
 
 ANNUAL: dict[str, Any] = {"interval": "year", "amount": 5000, "email": "grace@example.org"}
@@ -93,6 +94,35 @@ def unreachable(monkeypatch) -> Any:
 
 
 # --- An annual payment --------------------------------------------------------------------------------
+
+
+def test_a_reader_who_becomes_known_late_is_told_then_and_the_payment_waits_for_it(house):
+    house.stripe.pay(session_of(house.begin(**ANNUAL)))
+    first_payment = house.stripe.take_webhooks()  # all that tells of it was lost ...
+    about_plan = [one for one in first_payment if one.type == "customer.subscription.created"]
+    house.deliver(about_plan)
+    house.catch_up()
+    to_days_before(house, 20)
+    to_days_before(house, 10)
+    found = Notice.objects.get()
+    assert (found.state, found.reason, found.hold) == ("UNSENDABLE", "no_address", "HELD")
+
+    for webhook in first_payment:  # ... until somebody looked
+        signature = house.stripe.sign(webhook.body)
+        house.deliver([replace(webhook, headers={"Stripe-Signature": signature})])
+    house.catch_up()
+    house.advance(days=1, hours=1)
+    until_told(house)
+
+    assert sorted(kinds()) == ["receipt", "renewal_notice", "welcome"]
+    found.refresh_from_db()
+    assert found.state == "ACCEPTED"
+    assert found.takes_at >= found.accepted_at + timedelta(days=15)
+    assert charges(house) == 1
+    house.stripe.set_clock(found.takes_at + timedelta(hours=2))
+    house.catch_up()
+    house.advance(hours=2)
+    assert charges(house) == 2
 
 
 def test_an_annual_payment_is_announced_21_days_before_with_amount_day_and_a_link_to_stop(annual):

@@ -11,7 +11,7 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from tests.year.memberships import moment
+from tests.year.memberships import moment, subscription_of
 from tests.year.offline import Obj
 from tests.year.post import Look, News, Post
 
@@ -20,17 +20,40 @@ WARNINGS = (7, 30)  # days before a payment that comes after the card's last mon
 
 
 def of_annual_payments(post: Post) -> int:
-    """How many annual payments were announced: those that we knew of before they came."""
+    """
+    How many annual payments were announced.
+
+    That is, those of which we knew before they came, once we knew of a payment: until then, nobody is there to be told,
+    and the payment waits until somebody is.
+    """
     told: set[tuple[str, datetime]] = set()
+    paid = _first_payments(post)
     for id, news in _by_subscription(post).items():
+        held: set[datetime] = set()
         for look in post.looks:
             known = _known(news, look, post)
-            if not look.swept or known is None or _interval(known) != "year" or not _runs(known):
+            if not look.swept or known is None or _interval(known) != "year":
                 continue
-            charge_at = _next_payment(known)
-            if charge_at - NOTICE <= look.at < charge_at:
-                told.add((id, charge_at))
+            if _runs(known) and _next_payment(known) - NOTICE <= look.at < _next_payment(known):
+                held.add(_next_payment(known))
+            if _is_over(known) or look.number < paid.get(id, len(post.looks)):
+                continue
+            told |= {(id, charge_at) for charge_at in held}
     return len(told)
+
+
+def _first_payments(post: Post) -> dict[str, int]:
+    """By subscription, the look by which a payment for it was known."""
+    found: dict[str, int] = {}
+    for one in post.news:
+        if one.type == "invoice.paid" and one.about["amount_paid"]:
+            id = subscription_of(one.about)
+            found[id] = min(found.get(id, len(post.looks)), post.heard(one))
+    return found
+
+
+def _is_over(subscription: Obj) -> bool:
+    return subscription["status"] in ("canceled", "incomplete_expired")
 
 
 def of_cards(post: Post, methods: dict[str, Obj]) -> int:

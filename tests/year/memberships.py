@@ -17,6 +17,7 @@ from tests.year.offline import Obj
 from tests.year.post import Look, News, Post
 
 GRACE = timedelta(days=14)
+HELD = "keep_as_draft"
 TOO_LATE_FOR_NEWS = timedelta(days=30)
 
 
@@ -52,7 +53,9 @@ class Plan:
         return through + (timedelta(0) if went_back else GRACE) > now
 
     def _is_paused(self) -> bool:
-        return self.subscription["status"] == "paused" or bool(self.subscription["pause_collection"])
+        """Whether the reader pauses. A payment that the house holds until it was announced (HELD) is no pause."""
+        pause = self.subscription["pause_collection"] or {}
+        return self.subscription["status"] == "paused" or pause.get("behavior", HELD) != HELD
 
 
 def plans(subscriptions: Iterable[Obj], invoices: Iterable[Obj], backs: dict[str, datetime]) -> list[Plan]:

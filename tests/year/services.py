@@ -17,14 +17,16 @@ class NoDatabase(Exception):
 @contextlib.contextmanager
 def prepared() -> Iterator[dict[str, str]]:
     """
-    Settings of the services to play on: {} for the embedded ones. Raises NoDatabase.
+    Settings of the services to play on: only a queue for the embedded ones. Raises NoDatabase.
 
-    The year plays in a database of its own beside the one that is named, made anew and removed in the end, so that
-    nobody's books are in the way.
+    The year plays in a database of its own beside the one that is named, made anew and removed in the end, and with a
+    queue of its own, so that nobody's books and nobody's worker are in the way.
     """
     url = os.environ.get("DATABASE_URL", "")
     broker = os.environ.get("CELERY_BROKER_URL", "")
-    found = {"CELERY_BROKER_URL": broker} if broker else {}
+    found = {"YEAR_QUEUE": f"year-{os.getpid()}"}
+    if broker:
+        found["CELERY_BROKER_URL"] = broker
     if not url.startswith(("postgres://", "postgresql://")):
         yield found
         return

@@ -18,6 +18,8 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from pathlib import Path
 
+import redis
+
 from config import demo
 from tests.year.offline import Stripe
 
@@ -95,6 +97,14 @@ class Stage(demo.House):
         flags = super()._gunicorn_flags()
         flags[flags.index("--workers") + 1] = "1"
         return flags
+
+    def stop(self) -> None:
+        """As the demo's; and nothing of ours stays behind in a broker that others use."""
+        super().stop()
+        url, queue = self.services.get("CELERY_BROKER_URL", ""), self.services.get("YEAR_QUEUE", "")
+        if queue and url.startswith("redis"):
+            with redis.Redis.from_url(url) as server:
+                server.delete(queue, f"_kombu.binding.{queue}")
 
     # --- Time and quiet ---
 

@@ -8,7 +8,7 @@ import pytest
 
 from tests.year import announcements
 from tests.year.post import News
-from tests.year.test_promises import a_post, at, told
+from tests.year.test_promises import a_post, an_invoice, at, told
 
 
 def a_subscription(*, interval: str = "year", next_payment: float, **changes: Any) -> dict[str, Any]:
@@ -41,11 +41,21 @@ def created(*, lost: bool = False, **changes: Any) -> News:
     ],
 )
 def test_an_annual_payment_is_announced_if_we_know_of_it(changes, expected):
-    assert announcements.of_annual_payments(a_post([created(**changes)], days=60)) == expected
+    paid = told("invoice.paid", 1, an_invoice())
+
+    assert announcements.of_annual_payments(a_post([created(**changes), paid], days=60)) == expected
+
+
+def test_a_payment_waits_until_somebody_is_known_to_be_told_of_it():
+    lost = told("invoice.paid", 1, an_invoice(), lost=True)
+
+    assert announcements.of_annual_payments(a_post([created(next_payment=50), lost])) == 1
+    assert announcements.of_annual_payments(a_post([created(next_payment=50), lost], made_good=False)) == 0
 
 
 def test_each_annual_payment_is_announced_once():
     news = [
+        told("invoice.paid", 1, an_invoice()),
         created(next_payment=30),
         told("customer.subscription.updated", 30, a_subscription(next_payment=70)),
     ]
