@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0005_changes_of_subscriptions'),
+        ('donations', '0006_changes_of_subscriptions'),
     ]
 
     operations = [

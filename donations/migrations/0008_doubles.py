@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0006_drift'),
+        ('donations', '0007_drift'),
     ]
 
     operations = [

@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0004_payouts'),
+        ('donations', '0005_payouts'),
     ]
 
     operations = [

@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0005_steps_never_change'),
+        ('members', '0008_steps_never_change'),
     ]
 
     operations = [

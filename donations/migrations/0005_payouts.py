@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0003_dunning_and_notices'),
+        ('donations', '0004_dunning_and_notices'),
     ]
 
     operations = [

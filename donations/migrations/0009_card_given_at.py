@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0007_doubles'),
+        ('donations', '0008_doubles'),
     ]
 
     operations = [

@@ -63,7 +63,7 @@ def _run(schema_editor, statements):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("members", "0004_standings_of_old_steps"),
+        ("members", "0007_standings_of_old_steps"),
     ]
 
     operations = [

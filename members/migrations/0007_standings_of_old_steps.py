@@ -40,7 +40,7 @@ def fill(apps, schema_editor):
 class Migration(migrations.Migration):
 
     dependencies = [
-        ("members", "0003_membership_life"),
+        ("members", "0006_membership_life"),
     ]
 
     operations = [
