@@ -25,7 +25,7 @@ from django.db.models import Max
 
 from members import calendar, farewells, life, outbox, queries
 from members.life import Life, Plan, Stand
-from members.models import STANDING, Member, Membership, MembershipStep, Standing, TierThreshold
+from members.models import STANDING, Member, Membership, MembershipStep, Message, Standing, TierThreshold
 from members.rows import insert_new
 
 log = structlog.get_logger(__name__)
@@ -35,6 +35,7 @@ Source = Membership.Source
 _SWEEP_BATCH = 500
 _NEWS_FOR = timedelta(days=30)  # a mail about an end that is longer ago only puzzles its reader
 _REDRAWN = "tiers:"
+FAREWELL = "membership_ended"
 
 
 def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | None:
@@ -352,23 +353,25 @@ def _ranges(thresholds: Sequence[TierThreshold]) -> list[tuple[int, int | None, 
 
 
 def _say_farewell(membership: Membership, member: Member, now: datetime) -> None:
-    """Owe a mail about an end, once for each time that it ended."""
+    """
+    Owe a mail about an end, once for each end.
+
+    Whether the reader is a member by something else, and whether this end stays the end, is asked when the mail leaves
+    (`farewell_is_wanted`): we may hear of either later.
+    """
     ends_at = membership.ends_at
     assert ends_at is not None, "it has just ended"
     if (
         membership.ends_as != life.ENDED
         or now - ends_at > _NEWS_FOR
-        or queries.get_current_membership(member, now) is not None
         or (farewell := farewells.of(membership.source_kind, membership.source_reference)) is None
     ):
         return
-    before = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED], at__lt=ends_at).count()
-    key = f"membership_ended:{membership.source_kind}:{membership.source_reference}"
     outbox.owe(
-        kind="membership_ended",
+        kind=FAREWELL,
         member=member,
         recipient=member.email,
-        dedup_key=f"{key}:{before}" if before else key,
+        dedup_key=f"{_farewells_of(membership)}{life.reference_of_moment(ends_at)}",
         context={
             "tier_name": membership.tier.name if membership.tier else "",
             "ended_on": _day_text(ends_at, member.locale),
@@ -378,6 +381,33 @@ def _say_farewell(membership: Membership, member: Member, now: datetime) -> None
         locale=member.locale,
         now=now,
     )
+
+
+def farewell_is_wanted(dedup_key: str) -> bool:
+    """
+    Whether a membership is still known to have ended at that moment, by nothing else its reader was a member then,
+    and no mail told of this end before (as of another day, say); asked right before the mail leaves.
+    """
+    _, source, rest = dedup_key.split(":", 2)
+    reference, _, moment = rest.rpartition("|")
+    found = Membership.objects.select_related("member").filter(source_kind=source, source_reference=reference)
+    membership = found.first()
+    if (
+        membership is None
+        or membership.ended_at is None
+        or membership.ends_as != life.ENDED
+        or life.reference_of_moment(membership.ended_at) != moment
+        or queries.get_current_membership(membership.member, membership.ended_at) is not None
+    ):
+        return False
+    ends = membership.steps.effective().filter(kind__in=[Kind.ENDED, Kind.LAPSED]).count()
+    told = Message.objects.filter(dedup_key__startswith=_farewells_of(membership), state=Message.State.SENT)
+    return told.count() < ends
+
+
+def _farewells_of(membership: Membership) -> str:
+    """What the keys of all mails about ends of a membership begin with."""
+    return f"{FAREWELL}:{membership.source_kind}:{membership.source_reference}|"
 
 
 def _day_text(moment: datetime, locale: str) -> str:

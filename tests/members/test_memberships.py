@@ -7,8 +7,9 @@ from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
+from django.core import mail
 
-from members import farewells, memberships, queries, services
+from members import farewells, memberships, outbox, queries, services
 from members.models import STANDING, Member, Membership, MembershipState, Message, Tier
 from members.services import Amount, Failed, Paid, Plan, Source, Switch
 from tests.members.plans import DAY, MONTH, a_plan, history, kinds, paid
@@ -406,7 +407,45 @@ def test_a_reader_who_moved_to_another_plan_is_not_told_goodbye(grace: Member, n
     follow(grace, a_plan(now, reference="contribution-2"), now)
     follow(grace, a_plan(now - MONTH, ended_at=now), now)
 
-    assert not Message.objects.exists()
+    outbox.deliver_due(now=now)
+
+    assert mail.outbox == []
+
+
+def test_an_end_that_turns_out_to_be_none_is_not_told(grace: Member, now: datetime) -> None:
+    """A payment was on its way to us when the membership seemed to have ended; or a refund that failed."""
+    follow(grace, a_plan(now - MONTH, ended_at=now), now)
+    follow(grace, a_plan(now - MONTH), now)
+
+    outbox.deliver_due(now=now)
+
+    assert mail.outbox == []
+
+
+def test_an_end_that_turns_out_to_be_another_day_is_told_once_as_it_is(grace: Member, now: datetime) -> None:
+    begun = now - MONTH - 3 * DAY
+    follow(grace, a_plan(begun, ended_at=now - 2 * DAY), now)
+    follow(grace, a_plan(begun, ended_at=now - DAY), now)
+    outbox.deliver_due(now=now)
+    follow(grace, a_plan(begun, ended_at=now), now)
+    outbox.deliver_due(now=now)
+
+    [letter] = mail.outbox
+    assert "November 23, 2026" in letter.body
+
+
+def test_whoever_is_no_member_by_anything_else_after_all_is_told_goodbye(
+    grace: Member, now: datetime
+) -> None:
+    """When the first membership ended the second one seemed to run; its end, which lies earlier, came late."""
+    other = a_plan(now - MONTH - 2 * DAY, reference="contribution-2")
+    follow(grace, other, now)
+    follow(grace, a_plan(now - MONTH, ended_at=now), now)
+    follow(grace, replace(other, ended_at=now - DAY), now)
+
+    outbox.deliver_due(now=now)
+
+    assert len(mail.outbox) == 1
 
 
 def test_news_of_an_end_long_ago_writes_history_but_no_mail(grace: Member, now: datetime) -> None:
