@@ -19,11 +19,11 @@ from uuid import UUID
 
 import structlog
 from django.db import transaction
-from django.db.models import Max, Q
+from django.db.models import Max, Min, Q
 
 from donations import declines, letters
 from donations.ledger.common import change, locked
-from donations.models import Contribution, Dispute, Dunning, Payment, Subscription
+from donations.models import Contribution, Dispute, Dunning, Payment, Subscription, SubscriptionChange
 from members import farewells, outbox
 from members.models import Message
 from members.rows import insert_new
@@ -65,7 +65,8 @@ def note_failure(contribution: Contribution, payment: Payment, *, at: datetime, 
     dunning.payment = payment
     subscription: Subscription | None = getattr(contribution, "subscription", None)
     if subscription is not None and subscription.card_given_at and dunning.acted_at is None:
-        change(dunning, {"acted_at": subscription.card_given_at})  # we heard of the new card before the refusal
+        # We heard of the new card before the refusal.
+        change(dunning, {"acted_at": subscription.card_given_at})
     if subscription is None or _close_if_over(dunning, subscription, now=now) or dunning.state != State.OPEN:
         return
     if payment.next_attempt_at is None and not _waits_for_the_reader(payment):
@@ -90,14 +91,21 @@ def note_recovery(payment: Payment, *, now: datetime) -> bool:
 
 
 def note_end(contribution: Contribution, subscription: Subscription, *, now: datetime) -> None:
-    """Stripe's word about a subscription; where that is the end, or the end of all tries, dunning ends with it."""
-    if subscription.state not in (Plan.CANCELLED, Plan.UNPAID):
+    """
+    Stripe's word about a subscription; where that is the end, or the end of all tries, dunning ends with it.
+
+    Call it after a payment as well: it may be the one with which the paid time ended, and the mail about the end is
+    known by that day.
+    """
+    if subscription.state not in (Plan.CANCELLED, Plan.UNPAID) and not subscription.has_changed:
         return
-    for dunning in Dunning.objects.filter(payment__contribution=contribution, state=State.OPEN):
+    for dunning in Dunning.objects.filter(payment__contribution=contribution).exclude(state=State.RECOVERED):
         _close_if_over(dunning, subscription, now=now)
-    ended_at = subscription.ended_at or subscription.as_of or now
+    if not is_lapse(subscription):
+        return
+    ended_at = subscription.ended_at or _gave_up_at(subscription) or subscription.as_of or now
     member = contribution.member
-    if is_lapse(subscription) and member is not None and now - ended_at <= NEWS_FOR:
+    if member is not None and now - ended_at <= NEWS_FOR:
         outbox.owe(
             kind=letters.LAPSED,
             member=member,
@@ -193,8 +201,14 @@ def is_wanted(dedup_key: str) -> bool:
 def lapse_is_wanted(dedup_key: str) -> bool:
     """Whether a contribution that ended for want of payments is still over; asked right before the mail leaves."""
     public_id = dedup_key.split(":")[1]
-    subscription = Subscription.objects.filter(contribution__public_id=public_id).first()
-    return subscription is not None and is_lapse(subscription)
+    subscription = (
+        Subscription.objects.select_related("contribution").filter(contribution__public_id=public_id).first()
+    )
+    return (
+        subscription is not None
+        and is_lapse(subscription)
+        and dedup_key == _lapse_key(subscription.contribution)
+    )
 
 
 # --- Deciding ---------------------------------------------------------------------------------------
@@ -275,16 +289,30 @@ def _close_if_over(dunning: Dunning, subscription: Subscription, *, now: datetim
     payment = dunning.payment
     if payment.state == Payment.State.SUCCEEDED:
         state, closed_at = State.RECOVERED, payment.paid_at
-    elif dunning.state != State.OPEN:
-        return True
+    elif gave_up_at := _gave_up_at(subscription, since=dunning.first_failed_at):
+        state, closed_at = State.LOST, gave_up_at
     elif subscription.state in (Plan.CANCELLED, Plan.UNPAID):
         state = State.LOST if is_lapse(subscription) else State.STOPPED
         closed_at = subscription.ended_at or subscription.as_of
     else:
-        return False
+        return dunning.state != State.OPEN
     change(dunning, {"state": state, "closed_at": closed_at or now, "next_look_at": None})
     outbox.withdraw(_keys(dunning))
     return True
+
+
+def _gave_up_at(subscription: Subscription, *, since: datetime | None = None) -> datetime | None:
+    """
+    When Stripe stopped trying and left the subscription unpaid: the first time since a moment, else the last time.
+
+    None if it never did. What has changed is kept for each event, so that it does not matter which one came last.
+    """
+    if not subscription.has_changed:
+        return None
+    gave_up = subscription.changes.filter(kind=SubscriptionChange.Kind.UNCOLLECTED, is_on=True)
+    if since is None:
+        return gave_up.aggregate(at=Max("at"))["at"]
+    return gave_up.filter(at__gte=since).aggregate(at=Min("at"))["at"]
 
 
 def _what_was_told(dunning: Dunning) -> _Told:

@@ -453,7 +453,8 @@ def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
     if kind == "subscription":
         wanted = {"limit": 100, "status": "all"}
     if kind == "checkout.session":
-        wanted["expand"] = ["data.payment_intent"]  # whether a debit came back, the checkout itself does not say
+        # Whether a debit came back, the checkout itself does not say.
+        wanted["expand"] = ["data.payment_intent"]
     with _errors_as_ours(kind):
         for found in lists[kind].list(wanted).auto_paging_iter():
             yield _json(found)

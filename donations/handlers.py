@@ -134,7 +134,9 @@ def _invoice_paid(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         contribution = ledger.note_invoice_paid(invoice, at=_at(event))
-        return _done(contribution, now, invoice.id, invoice.subscription)
+        known = _done(contribution, now, invoice.id, invoice.subscription)
+        dunning.note_end(contribution, contribution.subscription, now=now)
+        return known
 
     return work
 

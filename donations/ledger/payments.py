@@ -37,8 +37,8 @@ def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = Fal
     """
     A charge succeeded, failed, or got its balance transaction.
 
-    :param is_later_word: it tells of what became of a charge, such as its fee or a dispute, perhaps months later: `at` is
-        not when it was paid, and whether it was is told by others.
+    :param is_later_word: it tells of what became of a charge, such as its fee or a dispute, perhaps months later: `at`
+        is not when it was paid, and whether it was is told by others.
 
     Raises Unmatched while we do not know whose it is; NotOurs for a failed one that belongs to nobody yet:
     no money moved, and the try that succeeds will tell its own story.

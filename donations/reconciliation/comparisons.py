@@ -87,7 +87,7 @@ def _sessions(page: Sequence[Json]) -> Iterator[Difference]:
     rows = {row.public_id: row for row in Contribution.objects.filter(public_id__in=references)}
     under_way = set(
         Payment.objects.filter(
-            stripe_payment_intent_id__in=[session.payment_intent for session in told if session.payment_intent],
+            stripe_payment_intent_id__in=[one.payment_intent for one in told if one.payment_intent],
             state=Payment.State.PROCESSING,
         ).values_list("stripe_payment_intent_id", flat=True)
     )
@@ -211,7 +211,7 @@ def _invoices(page: Sequence[Json]) -> Iterator[Difference]:
 
 
 def _was_refused(invoice_id: str) -> bool:
-    """Whether the last try failed: a debit that is under way was tried as well, and the invoice does not tell them apart."""
+    """Whether the last try failed: a debit that is under way was tried as well, and the invoice itself says no more."""
     intent = gateway.get_invoice_intent(invoice_id)
     return intent is None or intent.status not in ("processing", "succeeded")
 
