@@ -355,6 +355,7 @@ CELERY_BEAT_SCHEDULE = {
     "give-notice": {"task": "donations.tasks.give_notice", "schedule": _SWEEP},
     "look-at-cards": {"task": "donations.tasks.look_at_cards", "schedule": timedelta(minutes=10)},
     "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},
+    "follow-tiers": {"task": "members.tasks.follow_tiers", "schedule": crontab(minute="20", hour="3")},
     "dispatch-reminders": {"task": "reminders.tasks.dispatch_reminders", "schedule": _SWEEP},
     "follow-reminders": {"task": "reminders.tasks.follow_reminders", "schedule": _SWEEP},
     "tidy-reminders": {"task": "reminders.tasks.tidy_reminders", "schedule": crontab(minute="10", hour="4")},

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import transaction
 
 from members import calendar, life, memberships
-from members.models import Member, Membership, MembershipStep, Tier
+from members.models import Member, Membership, MembershipStep, StaffNote, Tier
 from members.rows import insert_new
 
 Kind = MembershipStep.Kind
@@ -31,13 +31,13 @@ def give_complimentary(
 
     :param until: the last day of it, by the newsroom's calendar.
     :param actor: who gives it, such as "staff:7"; never a name.
-    :param why: for colleagues, kept with the membership; nobody should be named in it.
+    :param why: for colleagues; kept beside the history, where it can be erased.
     :raises NotPossible: the day is over, or a reason is missing.
     """
     ends_at = calendar.end_of_day(until, ZoneInfo(settings.NEWSROOM_TIME_ZONE))
     if ends_at <= now:
         raise NotPossible("The last day lies in the past.")
-    note = _note(why, actor, now)
+    reason = _reason(why)
     terms = life.Stand(
         tier_id=tier.pk,
         annual_minor=0,
@@ -56,14 +56,13 @@ def give_complimentary(
                 source_kind=Source.COMPLIMENTARY,
                 source_reference=str(uuid.uuid4()),
                 started_at=now,
-                note=note,
                 **asdict(terms),
             )
         elif memberships.stand_of(running) == terms:
             return running  # a form that was sent twice
         else:
-            memberships.write(running, note=f"{running.note}\n{note}", **asdict(terms))
-        _add(running, Kind.COMPLIMENTARY_GIVEN, at=now, why="Given by staff.", actor=actor, now=now)
+            memberships.write(running, **asdict(terms))
+        _add(running, Kind.COMPLIMENTARY_GIVEN, "Given by staff.", reason, actor=actor, now=now)
         return running
 
 
@@ -73,7 +72,7 @@ def end_complimentary(*, membership: Membership, actor: str, why: str, now: date
 
     :raises NotPossible: it is paid for, or a reason is missing.
     """
-    note = _note(why, actor, now)
+    reason = _reason(why)
     with transaction.atomic():
         locked = memberships.locked().get(pk=membership.pk)
         if locked.source_kind != Source.COMPLIMENTARY:
@@ -81,8 +80,8 @@ def end_complimentary(*, membership: Membership, actor: str, why: str, now: date
         if locked.ended_at is not None or locked.ends_at <= now:
             return False
         ended = replace(memberships.stand_of(locked), paid_through=now, grace_until=now, ends_at=now)
-        memberships.write(locked, note=f"{locked.note}\n{note}", ended_at=now, **asdict(ended))
-        _add(locked, Kind.ENDED, at=now, why="Ended by staff.", actor=actor, now=now)
+        memberships.write(locked, ended_at=now, **asdict(ended))
+        _add(locked, Kind.ENDED, "Ended by staff.", reason, actor=actor, now=now)
         return True
 
 
@@ -96,16 +95,17 @@ def _running(member: Member, now: datetime) -> Membership | None:
     return found
 
 
-def _note(why: str, actor: str, now: datetime) -> str:
+def _reason(why: str) -> str:
     reason = " ".join(why.split())
     if not reason:
         raise NotPossible("Say why, for your colleagues.")
     if len(reason) > _WHY_LENGTH:
         raise NotPossible(f"Say why in at most {_WHY_LENGTH} characters.")
-    day = now.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE)).date()
-    return f"{day.isoformat()} {actor}: {reason}"
+    return reason
 
 
-def _add(membership: Membership, kind: Kind, *, at: datetime, why: str, actor: str, now: datetime) -> None:
-    reference = life.reference_of_moment(at)
-    insert_new([memberships.next_step(membership, kind, reference, at=at, why=why, now=now, actor=actor)])
+def _add(membership: Membership, kind: Kind, why: str, reason: str, *, actor: str, now: datetime) -> None:
+    """Write down what was done in words that stay, and the reason in words that need not."""
+    reference = life.reference_of_moment(now)
+    insert_new([memberships.next_step(membership, kind, reference, at=now, why=why, now=now, actor=actor)])
+    insert_new([StaffNote(membership=membership, text=reason, actor=actor, written_at=now)])

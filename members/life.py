@@ -183,9 +183,12 @@ FIRST_AMOUNT = "the first amount"  # how `Rules.tier` is asked for the amount wi
 def live(plan: Plan, rules: Rules, *, now: datetime) -> Life:
     """Each step in the life of the membership for which the plan stands, until now, in order."""
     story = _Story(plan, rules)
+    told_at: datetime | None = None
     for at, tell in _in_order(plan, story):
-        story.pass_time(until=at)
+        if at != told_at:  # what happens at one moment happens before time goes on
+            story.pass_time(until=at)
         tell()
+        told_at = at
     story.pass_time(until=now)
     return Life(tuple(story.entries), story.pause.until if story.pause else None)
 

@@ -116,8 +116,9 @@ def follow_tiers(*, now: datetime) -> int:
             if upper is not None:
                 wrong = wrong.filter(annual_minor__lt=upper)
             wrong = wrong.exclude(tier_id=tier_id) if tier_id else wrong.exclude(tier=None)
-            for pk in list(wrong.values_list("pk", flat=True)):
-                changed += _redraw(pk, now=now)
+            pks = list(wrong.order_by("pk").values_list("pk", flat=True))
+            for start in range(0, len(pks), _SWEEP_BATCH):
+                changed += _redraw(pks[start : start + _SWEEP_BATCH], tier_id, now=now)
     return changed
 
 
@@ -225,17 +226,19 @@ def end_if_due(membership: Membership, now: datetime) -> bool:
     return True
 
 
-def _redraw(pk: int, *, now: datetime) -> bool:
+def _redraw(pks: Sequence[int], tier_id: int | None, *, now: datetime) -> int:
+    """Move memberships to a tier, and write that down."""
     with transaction.atomic():
-        membership = locked().get(pk=pk)
-        tier_id = _tier_of(membership.annual_minor, _thresholds(membership.currency))
-        if membership.tier_id == tier_id or membership.ended_at is not None:
-            return False
-        write(membership, tier_id=tier_id)
-        reference = f"{_REDRAWN}{now.isoformat()}"
-        step = next_step(membership, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now)
-        insert_new([step])
-        return True
+        rows = [
+            row for row in locked().filter(pk__in=pks, ended_at=None).order_by("pk") if row.tier_id != tier_id
+        ]
+        Membership.objects.filter(pk__in=[row.pk for row in rows]).update(tier_id=tier_id)
+        reference = f"{_REDRAWN}{life.reference_of_moment(now)}"
+        steps = []
+        for row in rows:
+            row.tier_id = tier_id
+            steps.append(_step(row, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now))
+        return insert_new(steps)
 
 
 def next_step(
@@ -248,16 +251,29 @@ def next_step(
     now: datetime,
     actor: str = "system",
 ) -> MembershipStep:
-    """A step after which the membership stands as the row does."""
+    """The next step at that moment, after which the membership stands as the row does."""
+    step = _step(membership, kind, reference, at=at, why=why, now=now, actor=actor)
     same_moment = membership.steps.effective().filter(at=at).aggregate(last=Max("place"))["last"]
-    editions = membership.steps.filter(kind=kind, reference=reference).count()
+    step.place = 0 if same_moment is None else same_moment + 1
+    step.edition = 1 + membership.steps.filter(kind=kind, reference=reference).count()
+    return step
+
+
+def _step(
+    membership: Membership,
+    kind: str,
+    reference: str,
+    *,
+    at: datetime,
+    why: str,
+    now: datetime,
+    actor: str = "system",
+) -> MembershipStep:
     return MembershipStep(
         membership=membership,
         kind=kind,
         reference=reference,
-        edition=editions + 1,
         at=at,
-        place=0 if same_moment is None else same_moment + 1,
         recorded_at=now,
         why=why,
         actor=actor,
@@ -310,14 +326,19 @@ class _Rules:
         ]
 
     def grace(self, reference: str, paid_through: datetime) -> datetime:
+        before: datetime | None = None
         for step in self._recorded:
-            if step.reference == reference and step.paid_through == paid_through:
+            # Only where a payment moved the paid time: other steps carry on what was said there, or took it away.
+            moved = step.paid_through != before and step.kind in (Kind.STARTED, Kind.RENEWED)
+            if moved and step.reference == reference and step.paid_through == paid_through:
                 return step.grace_until
+            before = step.paid_through
         return paid_through + timedelta(days=settings.MEMBERSHIP_GRACE_DAYS)
 
     def lapse(self, reference: str, since: datetime) -> datetime | None:
         for step in self._recorded:
-            if step.reference == reference and step.past_due_since is not None and step.at == since:
+            begins = step.kind == Kind.RESUMED or step.past_due_since == since
+            if begins and step.reference == reference and step.at == since and step.past_due_since:
                 return step.lapses_at
         days = settings.MEMBERSHIP_LAPSE_DAYS
         return since + timedelta(days=days) if days else None

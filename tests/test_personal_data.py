@@ -109,6 +109,7 @@ def test_the_register_knows_every_sealed_column():
         "members.Member.name",
         "members.Message.recipient",
         "members.Message.context",
+        "members.StaffNote.text",
         "donations.Contribution.email",
         "donations.Contribution.name",
         "donations.Contribution.checkout_url",

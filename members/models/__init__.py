@@ -1,6 +1,6 @@
 """The tables of the people; each file has one subject."""
 
-from members.models.membership import AppendOnly, Membership, MembershipStep
+from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member
 from members.models.standing import STANDING, MembershipState, Standing
@@ -15,6 +15,7 @@ __all__ = [
     "MembershipState",
     "MembershipStep",
     "Message",
+    "StaffNote",
     "Standing",
     "Tier",
     "TierThreshold",

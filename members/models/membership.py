@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 from typing import Any, NoReturn
 
 from django.db import models
 from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 
+from members.fields import EncryptedTextField
 from members.models.person import Member
 from members.models.standing import Standing
 from members.models.tier import CURRENCY
@@ -20,8 +22,7 @@ class Membership(Standing):
     It stands as its last step says; only `services` writes it. Its history is in its steps. `told` is a fingerprint
     of what the ledger said last: the same again changes nothing.
 
-    Personal data: note (what staff wrote about a complimentary membership; nobody should be named in it). It
-    points to a member.
+    Personal data: none (it points to a member).
     """
 
     class Source(models.TextChoices):
@@ -39,7 +40,6 @@ class Membership(Standing):
         null=True, blank=True, help_text="When a payment that failed is tried again."
     )
     ended_at = models.DateTimeField(null=True, blank=True)
-    note = models.TextField(blank=True, max_length=2000)
     told = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
@@ -87,6 +87,26 @@ class Membership(Standing):
     @property
     def is_complimentary(self) -> bool:
         return self.source_kind == self.Source.COMPLIMENTARY
+
+
+class StaffNote(models.Model):
+    """
+    Why staff gave or ended a membership, in their own words. It can be deleted, unlike the step that it goes with.
+
+    Personal data: text (encrypted), since people write names into notes.
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    membership = models.ForeignKey(Membership, on_delete=models.PROTECT, related_name="notes")
+    text = EncryptedTextField(bound_to="public_id")
+    actor = models.CharField(max_length=60, help_text="An account of staff, such as staff:7.")
+    written_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["written_at", "pk"]
+
+    def __str__(self) -> str:
+        return f"Note {self.pk}"
 
 
 class AppendOnly(Exception):

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from django.db import models
+from django.db.models import Case, F, Value, When
 
 from members.models.tier import Tier
 
@@ -87,6 +89,29 @@ class Standing(models.Model):
         if moment >= self.grace_until:
             return MembershipState.PAST_DUE
         return running if self.past_due_since is None else MembershipState.GRACE
+
+
+def state_at(moment: datetime, *, is_complimentary: Any) -> Case:
+    """
+    `Standing.state_at` in SQL, for counting without fetching: the same questions in the same order.
+
+    :param is_complimentary: a condition, since a step has to look at its membership for that.
+    """
+    running = Case(
+        When(cancelled_at=None, then=Value(MembershipState.ACTIVE)),
+        default=Value(MembershipState.ENDING),
+        output_field=models.CharField(),
+    )
+    return Case(
+        When(ends_at__lte=moment, then=F("ends_as")),
+        When(is_complimentary, then=Value(MembershipState.COMPLIMENTARY)),
+        When(paid_through__gt=moment, then=running),
+        When(paused_at__isnull=False, then=Value(MembershipState.PAUSED)),
+        When(grace_until__lte=moment, then=Value(MembershipState.PAST_DUE)),
+        When(past_due_since=None, then=running),
+        default=Value(MembershipState.GRACE),
+        output_field=models.CharField(),
+    )
 
 
 STANDING = tuple(field.attname for field in Standing._meta.local_fields)

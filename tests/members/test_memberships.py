@@ -283,6 +283,20 @@ def test_a_lapse_that_late_news_disproves_is_taken_back(grace: Member, now: date
     assert queries.members_on(day).by_state() == {State.ACTIVE: 1}
 
 
+def test_a_payment_between_two_failures_gives_the_second_its_own_time(
+    grace: Member, now: datetime, settings: Any
+) -> None:
+    """As long as we do not know of it, the second failure is part of the first."""
+    settings.MEMBERSHIP_LAPSE_DAYS = 40
+    failures = (Failed("invoice-2", now + MONTH), Failed("invoice-3", now + 2 * MONTH))
+    first = follow(grace, a_plan(now, failures=failures), now + 2 * MONTH)
+    assert first.lapses_at == now + MONTH + 40 * DAY
+
+    payments = (paid(1, now), paid(2, now + 45 * DAY, through=now + 2 * MONTH))
+    membership = follow(grace, a_plan(now, payments=payments, failures=failures), now + 2 * MONTH + DAY)
+    assert membership.lapses_at == now + 2 * MONTH + 40 * DAY
+
+
 def test_what_lapsed_and_was_taken_back_can_lapse_again(grace: Member, now: datetime, settings: Any) -> None:
     settings.MEMBERSHIP_LAPSE_DAYS = 20
     follow(grace, failing(now), now + 60 * DAY)
@@ -361,6 +375,20 @@ def test_a_wish_to_leave_that_was_taken_back_is_no_end(grace: Member, now: datet
     assert kinds(membership) == ["STARTED", "CANCELLED", "CANCELLATION_WITHDRAWN"]
     assert (membership.ends_at, membership.cancelled_at) == (None, None)
     assert services.end_due_memberships(now=now + 40 * DAY) == 0
+
+
+def test_an_end_does_not_slip_in_between_two_things_of_one_moment(grace: Member, now: datetime) -> None:
+    """The money of the time that is left goes back, and in the same second the reader decides to stay."""
+    at = now + MONTH + 5 * DAY
+    wishes = (
+        Switch("wish", now + 3 * DAY, is_on=True, until=now + MONTH),
+        Switch("stays", at, is_on=False),
+    )
+    payments = (paid(1, now), paid(2, now + MONTH - DAY, given_back_at=at))
+    membership = follow(grace, a_plan(now, payments=payments, wishes_to_leave=wishes), at + DAY)
+
+    assert kinds(membership) == ["STARTED", "CANCELLED", "RENEWED", "GIVEN_BACK", "CANCELLATION_WITHDRAWN"]
+    assert membership.ended_at is None
 
 
 def test_whoever_is_ended_at_once_keeps_what_is_paid(grace: Member, now: datetime) -> None:
