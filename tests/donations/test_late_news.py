@@ -102,7 +102,7 @@ def test_what_became_of_a_charge_does_not_say_when_it_was_paid(story: Story) -> 
     story.dispute(0)
     before, updated = split(story.bodies, "charge.updated")
 
-    hear([*updated, *before])
+    hear([*reversed(updated), *before])
     story.house.work()
 
     assert Payment.objects.get().paid_at == START
@@ -227,10 +227,11 @@ def test_the_mail_about_an_end_comes_once_although_the_last_payment_is_told_afte
     story.pass_time(days=32)
     story.card_begins_to_fail(0)
     story.pass_time(days=45)
-    before, paid = split(story.bodies, "invoice.paid")
-    ended, others = split(before, "checkout.session.completed")[::-1]
+    rest, paid = split(story.bodies, "invoice.paid")
+    rest, begun = split(rest, "checkout.session.completed")
+    rest, ended = split(rest, "customer.subscription.deleted")
 
-    hear([*ended, paid[0], *others, *paid[1:]])
+    hear([*begun, paid[0], *ended, *paid[1:], *rest])
     story.house.work()
 
     assert Subscription.objects.get().state == "CANCELLED"
