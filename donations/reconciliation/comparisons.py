@@ -267,6 +267,19 @@ def _charges(page: Sequence[Json]) -> Iterator[Difference]:
             yield Difference(one.id, "its fee is not in our books", data)
 
 
+def _charge_event(data: Json, now: datetime) -> tuple[str, datetime]:
+    """
+    A charge says when the money was asked for. Of a bank debit that is days before it came, so it dates no payment
+    that is known to have arrived.
+    """
+    one = facts.charge(data)
+    arrived = Payment.objects.filter(
+        stripe_payment_intent_id=one.payment_intent, state=Payment.State.SUCCEEDED
+    )
+    is_known = bool(one.payment_intent) and arrived.exists()
+    return "charge.updated" if is_known else "charge.succeeded", one.created_at
+
+
 def _our_charges(since: datetime) -> Iterable[str]:
     paid = Payment.objects.filter(paid_at__gte=since).exclude(stripe_charge_id=None)
     return (str(stripe_id) for stripe_id in paid.values_list("stripe_charge_id", flat=True).iterator())
@@ -367,7 +380,7 @@ KINDS = (
     Kind("subscription", _subscriptions, _subscription_event, _our_subscriptions),
     Kind("invoice", _invoices, _invoice_event),
     Kind("invoice_payment", _invoice_payments, _invoice_payment_event),
-    Kind("charge", _charges, _at_creation("charge.succeeded"), _our_charges),
+    Kind("charge", _charges, _charge_event, _our_charges),
     Kind("refund", _refunds, _at_creation("refund.updated"), _our_refunds),
     Kind("dispute", _disputes, _dispute_event, _our_disputes),
     Kind("payout", _payouts, _at_creation("payout.updated"), _our_payouts),

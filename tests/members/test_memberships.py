@@ -283,6 +283,20 @@ def test_a_lapse_that_late_news_disproves_is_taken_back(grace: Member, now: date
     assert queries.members_on(day).by_state() == {State.ACTIVE: 1}
 
 
+def test_a_payment_between_two_failures_gives_the_second_its_own_time(
+    grace: Member, now: datetime, settings: Any
+) -> None:
+    """As long as we do not know of it, the second failure is part of the first."""
+    settings.MEMBERSHIP_LAPSE_DAYS = 40
+    failures = (Failed("invoice-2", now + MONTH), Failed("invoice-3", now + 2 * MONTH))
+    first = follow(grace, a_plan(now, failures=failures), now + 2 * MONTH)
+    assert first.lapses_at == now + MONTH + 40 * DAY
+
+    payments = (paid(1, now), paid(2, now + 45 * DAY, through=now + 2 * MONTH))
+    membership = follow(grace, a_plan(now, payments=payments, failures=failures), now + 2 * MONTH + DAY)
+    assert membership.lapses_at == now + 2 * MONTH + 40 * DAY
+
+
 def test_what_lapsed_and_was_taken_back_can_lapse_again(grace: Member, now: datetime, settings: Any) -> None:
     settings.MEMBERSHIP_LAPSE_DAYS = 20
     follow(grace, failing(now), now + 60 * DAY)

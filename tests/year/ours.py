@@ -45,7 +45,9 @@ def read(mailbox: Mailbox, *, now: datetime) -> Figures:
     for standing in census.each_on(now):
         if standing.state.is_member:
             figures.add(currency_of[standing.membership_id], "members")
-    kinds = Message.objects.values_list("kind").annotate(Count("pk")).order_by()
+    # What was withdrawn before it left is owed no more.
+    owed = Message.objects.exclude(state="FAILED", failure_code="withdrawn")
+    kinds = owed.values_list("kind").annotate(Count("pk")).order_by()
     figures.owed = Counter(dict(kinds))
     figures.sent = mailbox.count()
     return figures
@@ -91,5 +93,7 @@ def standstill() -> dict[str, int]:
         "events that wait for something unknown": StripeEvent.objects.filter(state="PARKED").count(),
         "events in quarantine": StripeEvent.objects.filter(state="QUARANTINED").count(),
         "fees that could not be fetched": BalanceEntry.objects.filter(net_minor=None).count(),
-        "mails that were given up": Message.objects.filter(state="FAILED").count(),
+        "mails that were given up": Message.objects.filter(state="FAILED")
+        .exclude(failure_code="withdrawn")
+        .count(),
     }
