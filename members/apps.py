@@ -1,7 +1,4 @@
-from dataclasses import replace
-
 from django.apps import AppConfig
-from django.db.backends.signals import connection_created
 
 
 class MembersConfig(AppConfig):
@@ -10,7 +7,4 @@ class MembersConfig(AppConfig):
     name = "members"
 
     def ready(self) -> None:
-        from members import checks, emails, history_guard, memberships  # noqa: F401  (registers the system checks)
-
-        emails.register(replace(emails.KINDS[memberships.FAREWELL], is_wanted=memberships.farewell_is_wanted))
-        connection_created.connect(history_guard.introduce, dispatch_uid="history_guard")
+        from members import checks  # noqa: F401  (registers the system checks)
