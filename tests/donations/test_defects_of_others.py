@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import copy
 import json
+import re
 from collections.abc import Callable
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -25,6 +27,7 @@ from tests.paper import PAGE, open_page, send
 
 pytestmark = pytest.mark.django_db
 
+ROOT = Path(__file__).parents[2]
 MONTHLY: dict[str, Any] = {"interval": "month", "amount": 500, "email": "grace@example.org"}
 
 
@@ -43,6 +46,15 @@ def hear(house: House, *events: dict[str, Any]) -> None:
 
 def newest(house: House, kind: str) -> dict[str, Any]:
     return dict(max(house.stripe.account.all(kind), key=lambda thing: thing["created"]))
+
+
+def test_each_test_that_is_said_to_keep_a_defect_out_exists() -> None:
+    """A list of promises in a document outlives the tests that it names."""
+    named = re.findall(r"`(tests/[a-z_/]+\.py)::(test_\w+)`", (ROOT / "docs/payments.md").read_text())
+
+    assert len(named) > 15
+    for path, name in named:
+        assert f"def {name}(" in (ROOT / path).read_text(), f"{path}::{name}"
 
 
 # --- What comes more than once
