@@ -10,8 +10,12 @@ export PORT SANDBOX_PORT DATA_DIR
 PORT ?= 8000
 SANDBOX_PORT ?= 12111
 DATA_DIR ?= var
+# The year's: which one, how many of them, and among how many readers.
+SEED ?= 1
+SEEDS ?= 1
+READERS ?= 200
 
-.PHONY: help demo test test-postgresql check bench format lock clean
+.PHONY: help demo test test-postgresql year check bench format lock clean
 
 help:  ## List what can be done here
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-16s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,6 +30,9 @@ test-postgresql: $(READY)  ## All tests on PostgreSQL and Redis (TEST_DATABASE_U
 	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/sustainer}" \
 	CELERY_BROKER_URL="$${TEST_BROKER_URL:-redis://127.0.0.1:6379/15}" \
 	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=10
+
+year: $(READY)  ## Play a year of gifts and compare Stripe's books with ours (SEED=n READERS=n SEEDS=n)
+	@$(BIN)/python -m tests.year --seed $(SEED) --seeds $(SEEDS) --readers $(READERS)
 
 check: $(READY)  ## Format, lint, types, import contracts, migrations, deploy checks, API schema, translations
 	$(BIN)/ruff format --check .

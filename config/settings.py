@@ -257,6 +257,24 @@ NEWSROOM_SUPPORT_EMAIL = env.text(
 )
 CONSENT_TEXT_VERSION = env.text("CONSENT_TEXT_VERSION", "newsletter-1")
 
+# --- Membership ---------------------------------------------------------------------------------
+# How many days after the paid time somebody whose payment failed is still counted as a member.
+MEMBERSHIP_GRACE_DAYS = env.number("MEMBERSHIP_GRACE_DAYS", 14)
+# How many days after a payment first failed a membership is given up, if Stripe does not end it before; 0: never.
+MEMBERSHIP_LAPSE_DAYS = env.number("MEMBERSHIP_LAPSE_DAYS", 60)
+# Within how many days of another a first payment is a second charge, about which its reader is asked; 0: never.
+DOUBLE_CHARGE_DAYS = env.number("DOUBLE_CHARGE_DAYS", 3)
+# Whether a plan ends when the bank took one of its payments back for good.
+END_PLAN_ON_LOST_DISPUTE = env.flag("END_PLAN_ON_LOST_DISPUTE", default=True)
+# For how many months a gift that is given once makes its giver a member; 0: not at all.
+ONE_OFF_MEMBERSHIP_MONTHS = env.number("ONE_OFF_MEMBERSHIP_MONTHS", 0)
+if MEMBERSHIP_LAPSE_DAYS and MEMBERSHIP_LAPSE_DAYS < MEMBERSHIP_GRACE_DAYS:
+    raise ImproperlyConfigured(
+        "MEMBERSHIP_LAPSE_DAYS is shorter than MEMBERSHIP_GRACE_DAYS: a membership would be given up while it counts."
+    )
+if ONE_OFF_MEMBERSHIP_MONTHS > 120:
+    raise ImproperlyConfigured("ONE_OFF_MEMBERSHIP_MONTHS is at most 120, ten years.")
+
 # --- Reminders ----------------------------------------------------------------------------------
 # How many of 100 people get no reminder, so that it can be seen what the others' change; 0: none.
 REMINDER_HOLD_OUT_PERCENT = env.number("REMINDER_HOLD_OUT_PERCENT", 5)
@@ -333,9 +351,17 @@ CELERY_BEAT_SCHEDULE_FILENAME = str(DATA_DIR / "celerybeat-schedule")
 _SWEEP = timedelta(seconds=env.number("SWEEP_SECONDS", 60, least=1))
 CELERY_BEAT_SCHEDULE = {
     "process-events": {"task": "donations.tasks.process_inbox", "schedule": _SWEEP},
+    "watch-money": {"task": "donations.tasks.watch_money", "schedule": _SWEEP},
     "settle-payments": {"task": "donations.tasks.settle_payments", "schedule": _SWEEP},
     "send-owed-mail": {"task": "members.tasks.send_owed_mail", "schedule": _SWEEP},
+    "remind-of-failed-renewals": {
+        "task": "donations.tasks.remind_of_failed_renewals",
+        "schedule": _SWEEP,
+    },
+    "give-notice": {"task": "donations.tasks.give_notice", "schedule": _SWEEP},
+    "look-at-cards": {"task": "donations.tasks.look_at_cards", "schedule": timedelta(minutes=10)},
     "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},
+    "follow-tiers": {"task": "members.tasks.follow_tiers", "schedule": crontab(minute="20", hour="3")},
     "dispatch-reminders": {"task": "reminders.tasks.dispatch_reminders", "schedule": _SWEEP},
     "follow-reminders": {"task": "reminders.tasks.follow_reminders", "schedule": _SWEEP},
     "tidy-reminders": {"task": "reminders.tasks.tidy_reminders", "schedule": crontab(minute="10", hour="4")},
@@ -344,6 +370,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
     },
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
+    "compare-with-stripe": {
+        "task": "donations.tasks.compare_with_stripe",
+        "schedule": crontab(minute="30", hour="2"),
+    },
     "forget-sent-mail": {
         "task": "members.tasks.forget_sent_mail",
         "schedule": crontab(minute="50", hour="3"),

@@ -6,19 +6,26 @@ Campaigns are edited here; everything else is read.
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 from django.http import HttpRequest
+from django.utils.html import format_html_join
+from django.utils.safestring import SafeString
 
-from donations import inbox
+from donations import inbox, notice_admin, payouts  # noqa: F401  # notice_admin registers its own windows
 from donations.models import (
     Ask,
     BalanceEntry,
     Campaign,
     Contribution,
     Dispute,
+    DoubleCharge,
     Payment,
+    Payout,
+    ReconcileFinding,
     ReconcileRun,
     Refund,
     StripeEvent,
@@ -202,11 +209,112 @@ class BalanceEntryAdmin(Window, admin.ModelAdmin[BalanceEntry]):
 
     list_display = ["stripe_id", "kind", "currency", "amount_minor", "fee_minor", "net_minor", "occurred_at"]
     list_filter = ["kind", "currency"]
+    search_fields = ["=stripe_id", "=payout__stripe_id"]
+
+
+@admin.register(Dispute)
+class DisputeAdmin(Window, admin.ModelAdmin[Dispute]):
+    """What readers' banks ask back; those that wait for our answer first, by when it is due."""
+
+    list_display = ["stripe_id", "state", "answer_due_at", "amount", "reason", "opened_at", "payment"]
+    list_filter = ["state", "currency"]
     search_fields = ["=stripe_id"]
+    ordering = [F("answer_due_at").asc(nulls_last=True), "-opened_at"]
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: Dispute) -> str:
+        return str(Money(row.amount_minor, row.currency))
+
+
+@admin.register(DoubleCharge)
+class DoubleChargeAdmin(Window, admin.ModelAdmin[DoubleCharge]):
+    """Second charges soon after a first, and what their readers say."""
+
+    list_display = ["noticed_at", "state", "match", "second", "first", "decided_at", "problem"]
+    list_filter = ["state", "match"]
+    list_select_related = ["first", "second"]
+    date_hierarchy = "noticed_at"
+
+
+class AddsUp(admin.SimpleListFilter):
+    """Payouts by whether their lines come to what reached the bank."""
+
+    title = "adds up"
+    parameter_name = "adds_up"
+
+    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+        return [("no", "No"), ("yes", "Yes"), ("unknown", "Lines not known")]
+
+    def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout]:
+        if self.value() == "unknown":
+            return queryset.filter(listed_minor=None)
+        if self.value() == "no":
+            return queryset.filter(pk__in=payouts.get_unbalanced())
+        if self.value() == "yes":
+            return queryset.filter(listed_minor=F("amount_minor"))
+        return queryset
+
+
+@admin.register(Payout)
+class PayoutAdmin(Window, admin.ModelAdmin[Payout]):
+    """What reached the bank, what it is made of, and whether that adds up."""
+
+    list_display = ["stripe_id", "created_at", "arrives_at", "amount", "state", "difference"]
+    list_filter = ["state", "currency", AddsUp]
+    search_fields = ["=stripe_id"]
+    date_hierarchy = "created_at"
+    readonly_fields = ["made_of", "difference"]
+
+    @admin.display(ordering="amount_minor")
+    def amount(self, row: Payout) -> str:
+        return str(row.amount)
+
+    @admin.display(description="difference")
+    def difference(self, row: Payout) -> str:
+        if row.difference is None:
+            return "" if row.is_automatic else "asked for by hand: Stripe does not tell its lines"
+        return str(row.difference) if row.difference.minor else "none"
+
+    @admin.display(description="made of")
+    def made_of(self, row: Payout) -> SafeString:
+        found = payouts.get_breakdown(row)
+        return format_html_join(
+            "",
+            "<div>{} {}: {} less fees of {} = {}</div>",
+            [
+                (
+                    part.count,
+                    name.replace("_", " "),
+                    Money(part.amount_minor, row.currency),
+                    Money(part.fee_minor, row.currency),
+                    Money(part.net_minor, row.currency),
+                )
+                for name, part in found.parts.items()
+                if part.count
+            ],
+        )
+
+
+class FindingInline(Window, admin.TabularInline[ReconcileFinding, ReconcileRun]):
+    model = ReconcileFinding
+    extra = 0
+    fields = ("outcome", "kind", "stripe_id", "what")
 
 
 @admin.register(ReconcileRun)
 class ReconcileRunAdmin(Window, admin.ModelAdmin[ReconcileRun]):
     """When we last compared with Stripe, and what had been missed."""
 
-    list_display = ["started_at", "since", "seen", "missed", "problem", "finished_at"]
+    list_display = ["started_at", "scope", "since", "seen", "missed", "problem", "finished_at"]
+    list_filter = ["scope"]
+    inlines = [FindingInline]
+
+
+@admin.register(ReconcileFinding)
+class ReconcileFindingAdmin(Window, admin.ModelAdmin[ReconcileFinding]):
+    """The drift report: where our books and Stripe differed, newest first, and what came of it."""
+
+    list_display = ["found_at", "outcome", "kind", "stripe_id", "what"]
+    list_filter = ["outcome", "kind"]
+    search_fields = ["=stripe_id"]
+    date_hierarchy = "found_at"

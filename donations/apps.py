@@ -5,3 +5,16 @@ class DonationsConfig(AppConfig):
     """The money: what readers give, and what Stripe says of it."""
 
     name = "donations"
+
+    def ready(self) -> None:
+        from donations import dunning, kinds, letters, notices
+        from members import farewells
+        from members.models import Membership
+
+        letters.register(
+            dunning_is_wanted=dunning.is_wanted,
+            lapse_is_wanted=dunning.lapse_is_wanted,
+            notice_is_wanted=notices.is_wanted,
+        )
+        kinds.register()
+        farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)

@@ -24,6 +24,10 @@ HARD = frozenset(
     }
 )
 
+# With these the card is good, and the reader has to confirm the payment at the bank.
+CONFIRM = "authentication_required"
+TO_CONFIRM = frozenset({CONFIRM, "approve_with_id"})
+
 
 def explain(code: str) -> str:
     """One sentence for the reader, in the active language."""
@@ -31,7 +35,7 @@ def explain(code: str) -> str:
         return _("Your card has expired.")
     if code in ("insufficient_funds", "withdrawal_count_limit_exceeded", "card_velocity_exceeded"):
         return _("Your bank did not allow this payment at this time.")
-    if code in ("authentication_required", "approve_with_id"):
+    if code in TO_CONFIRM:
         return _("Your bank asks you to confirm the payment.")
     if code in ("incorrect_cvc", "incorrect_number", "invalid_expiry_month", "invalid_expiry_year"):
         return _("The details of your card are no longer right.")

@@ -113,6 +113,7 @@ class Charge:
     currency: str
     created_at: datetime
     balance_transaction: str
+    card: str  # fingerprint of the card or account; empty where there is none
     livemode: bool
 
 
@@ -131,6 +132,21 @@ class RefundFacts:
     failure_reason: str
     balance_transaction: str
     failure_balance_transaction: str
+
+
+@dataclass(frozen=True, slots=True)
+class PayoutFacts:
+    """A payout; `state` is one of Payout.State. `can_be_listed`: Stripe knows which lines it is made of."""
+
+    id: str
+    state: str
+    amount: int
+    currency: str
+    is_automatic: bool
+    can_be_listed: bool
+    created_at: datetime
+    arrives_at: datetime
+    failure_code: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,12 +198,26 @@ class SubscriptionFacts:
     product_id: str
     default_payment_method: str
     current_period_end: datetime | None
+    is_paused: bool
     pause_resumes_at: datetime | None
     cancel_at: datetime | None
     cancelled_at: datetime | None
     ended_at: datetime | None
     end_reason: str
     livemode: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A card that is charged: until when it is good, and nothing else of it."""
+
+    id: str
+    exp_year: int
+    exp_month: int
+
+    def has_expired(self, at: datetime) -> bool:
+        """Whether it is not good any more at that moment; it is good to the end of its month."""
+        return (self.exp_year, self.exp_month) < (at.year, at.month)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,8 +313,17 @@ def charge(data: Json) -> Charge:
         currency=_need(data, "currency", str).upper(),
         created_at=_moment(_need(data, "created", int)),
         balance_transaction=_id(data.get("balance_transaction")),
+        card=_fingerprint(data.get("payment_method_details")),
         livemode=_need(data, "livemode", bool),
     )
+
+
+def _fingerprint(details: Any) -> str:
+    """What Stripe calls the same card or account by, whoever uses it."""
+    if not isinstance(details, Mapping):
+        return ""
+    method = details.get(_text(details, "type"))
+    return _text(method, "fingerprint") if isinstance(method, Mapping) else ""
 
 
 _REFUND_STATES = {
@@ -325,6 +364,29 @@ def balance_transaction(data: Json) -> BalanceTransaction:
         source=_id(data.get("source")),
         occurred_at=_moment(_need(data, "created", int)),
         available_on=_optional_moment(data.get("available_on")),
+    )
+
+
+_PAYOUT_STATES = {
+    "pending": "PENDING",
+    "in_transit": "IN_TRANSIT",
+    "paid": "PAID",
+    "failed": "FAILED",
+    "canceled": "CANCELLED",
+}
+
+
+def payout(data: Json) -> PayoutFacts:
+    return PayoutFacts(
+        id=_need(data, "id", str),
+        state=_PAYOUT_STATES.get(_need(data, "status", str), "OTHER"),
+        amount=_need(data, "amount", int),
+        currency=_need(data, "currency", str).upper(),
+        is_automatic=_need(data, "automatic", bool),
+        can_be_listed=_text(data, "reconciliation_status") == "completed",
+        created_at=_moment(_need(data, "created", int)),
+        arrives_at=_moment(_need(data, "arrival_date", int)),
+        failure_code=_text(data, "failure_code"),
     )
 
 
@@ -376,6 +438,19 @@ _SUBSCRIPTION_STATES = {
 }
 
 
+def card(data: Json) -> Card | None:
+    """The card that pays a subscription's next invoice; to be read from one with methods and customer expanded."""
+    customer = data.get("customer")
+    settings = (customer.get("invoice_settings") or {}) if isinstance(customer, Mapping) else {}
+    method = data.get("default_payment_method") or settings.get("default_payment_method")
+    if not isinstance(method, Mapping):
+        return None
+    details = method.get("card")
+    if not isinstance(details, Mapping):  # a bank debit, Link: they do not expire
+        return None
+    return Card(_need(method, "id", str), _need(details, "exp_year", int), _need(details, "exp_month", int))
+
+
 def subscription(data: Json) -> SubscriptionFacts:
     items = (data.get("items") or {}).get("data") or []
     if not items:
@@ -399,6 +474,8 @@ def subscription(data: Json) -> SubscriptionFacts:
         product_id=_id(price.get("product")),
         default_payment_method=_id(data.get("default_payment_method")),
         current_period_end=_optional_moment(item.get("current_period_end")),
+        # Money that is only collected later (a payment that waits for its notice) pauses nothing for the reader.
+        is_paused=(bool(pause) and pause.get("behavior") != "keep_as_draft") or state == "PAUSED",
         pause_resumes_at=_optional_moment(pause.get("resumes_at")),
         cancel_at=_optional_moment(data.get("cancel_at"))
         or (_optional_moment(item.get("current_period_end")) if data.get("cancel_at_period_end") else None),
@@ -409,6 +486,31 @@ def subscription(data: Json) -> SubscriptionFacts:
     )
 
 
+def subscription_before(data: Json) -> SubscriptionFacts | None:
+    """
+    How a subscription was right before an event, by the event's own `previous_attributes` (`data` is the event's).
+
+    None if the event does not say it, or in a form that we cannot read: then nothing is known of before.
+    """
+    previous = data.get("previous_attributes")
+    if not isinstance(previous, Mapping) or not isinstance(data.get("object"), Mapping):
+        return None
+    try:
+        return subscription(_overlaid(data["object"], previous))
+    except (Malformed, AttributeError, TypeError, KeyError):
+        return None
+
+
+def _overlaid(now: Json, before: Json) -> Json:
+    """An object with its earlier values: hashes name only the keys that changed, lists come whole."""
+    return {**now} | {
+        key: _overlaid(now[key], value)
+        if isinstance(value, Mapping) and isinstance(now.get(key), Mapping)
+        else value
+        for key, value in before.items()
+    }
+
+
 def customer(data: Json) -> Customer:
     return Customer(
         id=_need(data, "id", str),
@@ -416,6 +518,13 @@ def customer(data: Json) -> Customer:
         livemode=bool(data.get("livemode")),
         is_deleted=bool(data.get("deleted")),
     )
+
+
+def moment(value: Any) -> datetime:
+    """A time of Stripe's, seconds since 1970, as an aware UTC datetime. Raises Malformed."""
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise Malformed("a time that is none")
+    return _moment(value)
 
 
 # --- Small readers -------------------------------------------------------------------------------

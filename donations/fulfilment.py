@@ -8,23 +8,21 @@ at what the books say now and does what is still missing, so that it does not ma
 from __future__ import annotations
 
 from datetime import datetime
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from babel.dates import format_date
 from django.conf import settings
-from django.db.models import F, Max, Min, Q
-from django.utils import translation
+from django.db.models import Min
 
-from donations import declines, links
+from donations import dunning, ledger, letters, membership
+from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
 from members import services as members
 from members.addresses import InvalidAddress
 
 if TYPE_CHECKING:
-    from donations.models import Subscription
-    from members.models import Member
+    from members.models import Member, Membership
 
 NEWSLETTER = "newsletter"
 
@@ -32,9 +30,9 @@ NEWSLETTER = "newsletter"
 def follow_through(contribution: Contribution, *, now: datetime) -> None:
     """Give the reader all that the booked payments have earned, once each."""
     owed = list(
-        Payment.objects.filter(
-            contribution=contribution, state=Payment.State.SUCCEEDED, receipt_number=None
-        ).order_by("paid_at", "pk")
+        Payment.objects.filter(contribution=contribution, state=Payment.State.SUCCEEDED, receipt_number=None)
+        .select_related("dunning")
+        .order_by("paid_at", "pk")
     )
     if contribution.member is None:
         if not owed:
@@ -47,34 +45,11 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
-    if contribution.is_recurring:
-        _follow_membership(contribution, member, owed, now=now)
-
-
-def tell_of_failure(contribution: Contribution, payment: Payment, *, now: datetime) -> None:
-    """Owe the reader one mail about a renewal that failed, with a link that mends it; once per invoice."""
-    if contribution.member is None or payment.state != Payment.State.FAILED:
-        return
-    subscription = getattr(contribution, "subscription", None)
-    if subscription is None:
-        return
-    locale = contribution.locale
-    with translation.override(locale):
-        reason = declines.explain(payment.failure_code)
-    outbox.owe(
-        kind="payment_failed",
-        member=contribution.member,
-        recipient=contribution.member.person.email,
-        dedup_key=f"payment_failed:{payment.stripe_invoice_id}",
-        context={
-            "amount_text": payment.amount.format(locale),
-            "reason_text": reason,
-            "next_try_text": day_text(payment.next_attempt_at, locale) if payment.next_attempt_at else "",
-            "fix_url": links.card_page(subscription),
-        },
-        locale=locale,
-        now=now,
-    )
+        ledger.note_trace(payment, now=now)
+    held = membership.follow(contribution, member, owed, now=now)
+    begins = contribution.is_recurring and any(not payment.is_renewal for payment in owed)
+    if held and begins and members.is_only_membership(held, now=now):
+        _owe_welcome(contribution, member, held, owed[0], now=now)
 
 
 def _welcome_member(contribution: Contribution) -> Member | None:
@@ -134,58 +109,24 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
             "interval": contribution.interval,
             "campaign_title": contribution.campaign.title,
             "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
+            "recovered_text": letters.recovered(locale) if dunning.note_recovery(payment, now=now) else "",
         },
         locale=locale,
         now=now,
     )
 
 
-def _follow_membership(
-    contribution: Contribution, member: Member, new: list[Payment], *, now: datetime
+def _owe_welcome(
+    contribution: Contribution, member: Member, held: Membership, first: Payment, *, now: datetime
 ) -> None:
-    kept = Q(state=Payment.State.SUCCEEDED) & Q(refunded_minor__lt=F("amount_minor"))
-    paid = Payment.objects.filter(contribution=contribution).aggregate(
-        since=Min("paid_at"), through=Max("period_end", filter=kept)
-    )
-    subscription: Subscription | None = getattr(contribution, "subscription", None)
-    if paid["since"] is None or subscription is None:
-        return
-    paid_through = max(paid["through"] or paid["since"], paid["since"])
-    plan = members.Plan(
-        reference=str(contribution.public_id),
-        annual_minor=subscription.amount.annualised(subscription.interval).minor,
-        currency=subscription.currency,
-        started_at=paid["since"],
-        paid_through=paid_through,
-        # Whoever leaves stays a member for the time that is paid.
-        ends_at=max(subscription.ended_at, paid_through) if subscription.ended_at else None,
-    )
-    steps: list[members.Step | None] = [_step(payment) for payment in new]
-    membership = None
-    for step in steps or [None]:
-        membership = members.follow_plan(member=member, plan=plan, step=step, now=now)
-    begins = any(not payment.is_renewal for payment in new)
-    if membership and begins and members.is_only_membership(membership, now=now):
-        outbox.owe(
-            kind="welcome",
-            member=member,
-            recipient=member.person.email,
-            dedup_key=f"welcome:{contribution.public_id}",
-            context=_welcome_context(contribution, membership.tier.name if membership.tier else "", new[0]),
-            locale=contribution.locale,
-            now=now,
-        )
-
-
-def _step(payment: Payment) -> members.Step:
-    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
-    kind: Literal["STARTED", "RENEWED"] = "RENEWED" if payment.is_renewal else "STARTED"
-    return members.Step(
-        kind=kind,
-        reference=payment.stripe_invoice_id or str(payment.public_id),
-        at=payment.paid_at,
-        why="A payment arrived.",
-        actor="stripe",
+    outbox.owe(
+        kind="welcome",
+        member=member,
+        recipient=member.person.email,
+        dedup_key=f"welcome:{contribution.public_id}",
+        context=_welcome_context(contribution, held.tier.name if held.tier else "", first),
+        locale=contribution.locale,
+        now=now,
     )
 
 
@@ -198,9 +139,3 @@ def _welcome_context(contribution: Contribution, tier_name: str, payment: Paymen
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "manage_url": "",
     }
-
-
-def day_text(moment: datetime, locale: str) -> str:
-    """The newsroom's day of a moment, in words of the reader's language."""
-    local = moment.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
-    return format_date(local, format="long", locale=locale.replace("-", "_"))

@@ -27,6 +27,7 @@ from donations.intervals import Interval
 from donations.money import Money
 
 if TYPE_CHECKING:
+    from stripe.params import RefundCreateParams
     from stripe.params.checkout import SessionCreateParams
 
 _log = structlog.get_logger(__name__)
@@ -150,6 +151,12 @@ def get_session(session_id: str) -> facts.Session:
         return facts.session(_json(_client().v1.checkout.sessions.retrieve(session_id)))
 
 
+def get_session_object(session_id: str) -> dict[str, Any]:
+    """A checkout as Stripe describes it now, whole, for the inbox. Raises GoneAtStripe, PaymentsUnavailable."""
+    with _errors_as_ours("session"):
+        return _json(_client().v1.checkout.sessions.retrieve(session_id))
+
+
 def get_subscription(subscription_id: str) -> facts.SubscriptionFacts:
     """How a subscription stands now. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("subscription"):
@@ -182,13 +189,177 @@ def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
         return facts.balance_transaction(_json(_client().v1.balance_transactions.retrieve(transaction_id)))
 
 
+def list_payout_lines(payout_id: str) -> Iterator[facts.BalanceTransaction]:
+    """
+    Every line of the balance that an automatic payout is made of, without the payout's own.
+
+    Raises GoneAtStripe, PaymentsUnavailable; PaymentsRefused for a payout that was asked for by hand, whose lines
+    Stripe does not know.
+    """
+    with _errors_as_ours("payout"):
+        page = _client().v1.balance_transactions.list({"payout": payout_id, "limit": 100})
+        for line in page.auto_paging_iter():
+            if _its_source(line) != payout_id or line.type != "payout":
+                yield facts.balance_transaction(_json(line))
+
+
+def _its_source(line: stripe.BalanceTransaction) -> str:
+    source = line.source
+    return source if isinstance(source, str) else str(getattr(source, "id", ""))
+
+
+def get_default_payment_method(customer_id: str) -> str:
+    """The card that a customer pays with now; empty for none. Raises GoneAtStripe, PaymentsUnavailable."""
+    with _errors_as_ours("customer"):
+        return facts.customer(_json(_client().v1.customers.retrieve(customer_id))).default_payment_method
+
+
+def get_running_subscriptions(customer_id: str) -> list[facts.SubscriptionFacts]:
+    """
+    The subscriptions of a customer that have not ended, as they stand now, those of other software among them.
+
+    Raises GoneAtStripe, PaymentsUnavailable.
+    """
+    found = []
+    with _errors_as_ours("subscriptions"):
+        page = _client().v1.subscriptions.list({"customer": customer_id, "limit": 100})
+        for subscription in page.auto_paging_iter():
+            try:
+                found.append(facts.subscription(_json(subscription)))
+            except facts.Malformed:
+                continue  # ours have one price with an amount
+    return found
+
+
 def use_payment_method(subscription_id: str, payment_method: str, *, because: str) -> None:
     """Let a subscription's next charges go to another card. `because` (an event's id) makes it happen once."""
     with _errors_as_ours("payment method"):
         _client().v1.subscriptions.update(
             subscription_id,
             {"default_payment_method": payment_method},
-            {"idempotency_key": f"card:{subscription_id}:{because}"},
+            {"idempotency_key": f"card:{subscription_id}:{payment_method}:{because}"},
+        )
+
+
+def end_at_period_end(subscription_id: str, *, wanted: bool) -> None:
+    """
+    Let a subscription end with the time that is paid, or (not `wanted`) let it go on after all.
+
+    No idempotency key of ours: it sets a state, and who presses stop, keep and stop again within a day means the last.
+    Raises GoneAtStripe for one that has ended, PaymentsUnavailable.
+    """
+    with _errors_as_ours("end"):
+        _client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": wanted})
+
+
+def end_now(subscription_id: str) -> None:
+    """
+    End a subscription at once, and ask nobody any more for what is open on it.
+
+    The end comes first: voiding the open invoice alone would let the subscription go on. Raises GoneAtStripe for one
+    that has ended, PaymentsUnavailable.
+    """
+    with _errors_as_ours("end"):
+        _client().v1.subscriptions.cancel(subscription_id)
+        page = _client().v1.invoices.list({"subscription": subscription_id, "status": "open", "limit": 10})
+        for invoice in page.data:
+            _client().v1.invoices.void_invoice(
+                str(invoice.id), options={"idempotency_key": f"void:{invoice.id}"}
+            )
+
+
+def give_back(*, payment_intent: str, charge: str, key: str) -> None:
+    """
+    Return all of a payment that was made twice by accident; asking again with the same key does it once.
+
+    That it was returned before is no error. Raises PaymentsRefused, such as for a disputed payment, and
+    PaymentsUnavailable, also while no id of Stripe's is known yet.
+    """
+    if not (payment_intent or charge):
+        raise PaymentsUnavailable("The payment's id at Stripe is not here yet.")
+    wish: RefundCreateParams = {"reason": "duplicate"}
+    if payment_intent:
+        wish["payment_intent"] = payment_intent
+    else:
+        wish["charge"] = charge
+    with _errors_as_ours("refund"):
+        try:
+            _client().v1.refunds.create(wish, {"idempotency_key": key})
+        except stripe.InvalidRequestError as error:
+            if error.code != "charge_already_refunded":
+                raise
+
+
+def hold_collection(subscription_id: str) -> None:
+    """
+    Let Stripe take no further payment for a subscription until `let_go`; its invoices wait as drafts meanwhile.
+
+    It sets a state, so that asking again changes nothing. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
+    """
+    with _errors_as_ours("hold"):
+        _client().v1.subscriptions.update(
+            subscription_id, {"pause_collection": {"behavior": "keep_as_draft"}}
+        )
+
+
+def let_go(subscription_id: str) -> int:
+    """
+    Let Stripe collect again, with what has waited; how many invoices had.
+
+    Drafts do not move by themselves when collection resumes: each is set to go on. Raises as `hold_collection`.
+    """
+    with _errors_as_ours("let go"):
+        _client().v1.subscriptions.update(subscription_id, {"pause_collection": ""})
+        page = _client().v1.invoices.list({"subscription": subscription_id, "status": "draft", "limit": 10})
+        waiting = [invoice for invoice in page.data if not invoice.auto_advance]
+        for invoice in waiting:
+            _client().v1.invoices.update(str(invoice.id), {"auto_advance": True})
+        return len(waiting)
+
+
+def keep_draft(invoice_id: str) -> bool:
+    """
+    Keep one invoice from being collected by itself; False if its payment was made or begun before.
+
+    Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
+    """
+    with _errors_as_ours("invoice"):
+        invoice = _client().v1.invoices.retrieve(invoice_id)
+        if invoice.status != "draft":
+            return False
+        _client().v1.invoices.update(invoice_id, {"auto_advance": False})
+        return True
+
+
+def get_paying_card(subscription_id: str) -> facts.Card | None:
+    """The card that pays a subscription's next invoice; None where it is paid otherwise. Raises GoneAtStripe, …"""
+    with _errors_as_ours("card"):
+        found = _client().v1.subscriptions.retrieve(
+            subscription_id,
+            {"expand": ["default_payment_method", "customer.invoice_settings.default_payment_method"]},
+        )
+        return facts.card(_json(found))
+
+
+def change_amount(
+    subscription_id: str, *, item: str, product: str, amount: Money, interval: str, because: str
+) -> None:
+    """
+    Let a subscription's next payments be of another amount; nothing is charged or credited for the running period.
+
+    `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
+    """
+    with _errors_as_ours("amount"):
+        price: Any = {
+            "currency": amount.currency.lower(),
+            "product": product,
+            "recurring": {"interval": interval},
+            "unit_amount": amount.minor,
+        }
+        _client().v1.subscriptions.update(
+            subscription_id,
+            {"items": [{"id": item, "price_data": price, "quantity": 1}], "proration_behavior": "none"},
+            {"idempotency_key": f"amount:{because}"},
         )
 
 
@@ -210,6 +381,23 @@ def pay_open_invoices(subscription_id: str, *, because: str) -> int:
             except stripe.CardError:
                 _log.info("card declined again", invoice=invoice.id)
     return paid
+
+
+def get_confirm_page(invoice_id: str) -> str:
+    """
+    The address of Stripe's page on which the payer confirms an open invoice at the bank, or pays it otherwise.
+
+    Raises GoneAtStripe for an invoice that is not open, PaymentsUnavailable.
+    """
+    with _errors_as_ours("invoice"):
+        invoice = _client().v1.invoices.retrieve(invoice_id)
+    if invoice.status != "open" or not invoice.hosted_invoice_url:
+        raise GoneAtStripe("This invoice is not open.")
+    if not is_stripes(invoice.hosted_invoice_url):
+        raise PaymentsRefused(
+            "Stripe answered with an address that is not its own.", code="checkout_url_refused"
+        )
+    return invoice.hosted_invoice_url
 
 
 def open_card_page(*, customer: str, return_url: str) -> str:
@@ -244,6 +432,63 @@ def list_events(*, since: datetime, until: datetime) -> Iterator[dict[str, Any]]
         )
         for event in page.auto_paging_iter():
             yield _json(event)
+
+
+def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
+    """
+    Every object of a kind (Stripe's word: "charge", "invoice", "checkout.session" …) made since then, newest first,
+    whole. Subscriptions come all, however old and whatever became of them; checkouts with their payment intents.
+
+    Raises PaymentsUnavailable, PaymentsRefused, also in the middle.
+    """
+    api = _client().v1
+    lists: dict[str, Any] = {
+        "checkout.session": api.checkout.sessions,
+        "subscription": api.subscriptions,
+        "invoice": api.invoices,
+        "invoice_payment": api.invoice_payments,
+        "charge": api.charges,
+        "refund": api.refunds,
+        "dispute": api.disputes,
+        "payout": api.payouts,
+    }
+    wanted: dict[str, Any] = {"limit": 100, "created": {"gte": int(since.timestamp())}}
+    if kind == "subscription":
+        wanted = {"limit": 100, "status": "all"}
+    if kind == "checkout.session":
+        # Whether a debit came back, the checkout itself does not say.
+        wanted["expand"] = ["data.payment_intent"]
+    with _errors_as_ours(kind):
+        for found in lists[kind].list(wanted).auto_paging_iter():
+            yield _json(found)
+
+
+def knows(kind: str, stripe_id: str) -> bool:
+    """Whether Stripe knows an object of this account. Raises PaymentsUnavailable, PaymentsRefused."""
+    api = _client().v1
+    lists: dict[str, Any] = {
+        "checkout.session": api.checkout.sessions,
+        "subscription": api.subscriptions,
+        "charge": api.charges,
+    }
+    try:
+        with _errors_as_ours(kind):
+            lists[kind].retrieve(stripe_id)
+    except GoneAtStripe:
+        return False
+    return True
+
+
+def get_paid_at(session_id: str) -> datetime | None:
+    """When the money of a checkout came or was promised; None if that cannot be told. Raises PaymentsUnavailable."""
+    wanted: Any = {"expand": ["payment_intent.latest_charge", "invoice"]}
+    with _errors_as_ours("session"):
+        session = _json(_client().v1.checkout.sessions.retrieve(session_id, wanted))
+    charge = (session.get("payment_intent") or {}).get("latest_charge") or {}
+    invoice = session.get("invoice") or {}
+    paid_at = (invoice.get("status_transitions") or {}).get("paid_at")
+    seconds = charge.get("created") or paid_at or invoice.get("created")
+    return facts.moment(seconds) if seconds else None
 
 
 def check_signature(*, body: bytes, header: str, secrets: list[str], now: datetime) -> None:

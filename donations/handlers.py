@@ -8,22 +8,28 @@ the ids of Stripe that are known from now on, so that events that were parked fo
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
 from typing import Any
 
 from django.db.models import Q
 
-from donations import facts, fulfilment, gateway, ledger
+from donations import card_expiry, declines, dunning, facts, fulfilment, gateway, last_gate, ledger, returns
+from donations.errors import GoneAtStripe
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
 Work = Callable[[datetime], Collection[str]]
 State = Payment.State
 
 
+class Overtaken(Exception):
+    """The books changed between `prepare` and the work, so that what was asked of Stripe is out of date: ask again."""
+
+
 def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
     """
-    The work for an event; None for a type that we do not handle.
+    The work for an event; None for a type that we do not handle. The work may raise Overtaken.
 
     Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, GoneAtStripe.
     """
@@ -116,7 +122,9 @@ def _charge(event: dict[str, Any]) -> Work:
     charge = facts.charge(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_charge(charge, at=_at(event)), now, charge.id, charge.payment_intent)
+        is_later_word = event["type"] == "charge.updated" and charge.status == "succeeded"
+        contribution = ledger.note_charge(charge, at=_at(event), is_later_word=is_later_word)
+        return _done(contribution, now, charge.id, charge.payment_intent)
 
     return work
 
@@ -126,7 +134,9 @@ def _invoice_paid(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         contribution = ledger.note_invoice_paid(invoice, at=_at(event))
-        return _done(contribution, now, invoice.id, invoice.subscription)
+        known = _done(contribution, now, invoice.id, invoice.subscription)
+        dunning.note_end(contribution, contribution.subscription, now=now)
+        return known
 
     return work
 
@@ -135,13 +145,29 @@ def _invoice_failed(event: dict[str, Any]) -> Work:
     invoice = facts.invoice(_object(event))
     # The invoice does not say why; its PaymentIntent does.
     intent = gateway.get_invoice_intent(invoice.id) if invoice.subscription else None
+    if intent is not None and event["type"] == "invoice.payment_action_required":
+        # No bank refused anything: the reader has to say yes to it.
+        intent = dataclasses.replace(intent, failure_code=intent.failure_code or declines.CONFIRM)
 
     def work(now: datetime) -> Collection[str]:
         contribution, payment = ledger.note_invoice_failed(invoice, intent, at=_at(event))
+        dunning.note_failure(contribution, payment, at=_at(event), now=now)
         fulfilment.follow_through(contribution, now=now)
-        if payment.is_renewal:
-            fulfilment.tell_of_failure(contribution, payment, now=now)
         return (invoice.id, invoice.subscription, intent.id if intent else "")
+
+    return work
+
+
+def _invoice_created(event: dict[str, Any]) -> Work:
+    """The last gate before an annual payment of which its reader was not told: the draft stays a draft."""
+    invoice = facts.invoice(_object(event))
+    is_untold = last_gate.is_untold(invoice)
+    was_kept = gateway.keep_draft(invoice.id) if is_untold else False
+
+    def work(now: datetime) -> Collection[str]:
+        if is_untold:
+            last_gate.note_untold(invoice, was_kept=was_kept, now=now)
+        return ()
 
     return work
 
@@ -175,6 +201,7 @@ def _subscription(event: dict[str, Any]) -> Work:
     then Stripe is asked how the subscription stands now (RELIABILITY.md, F2 and F3).
     """
     told = facts.subscription(_object(event))
+    before = facts.subscription_before(event["data"])
     as_of, event_id = _at(event), str(event["id"])
     known = (
         Subscription.objects.filter(stripe_id=told.id).values_list("as_of", "as_of_event", "revision").first()
@@ -185,13 +212,19 @@ def _subscription(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         row = ledger.find_subscription(told)
+        card = before.default_payment_method if before else row.default_payment_method
+        ledger.note_changes(row, told, before, at=as_of, event_id=event_id)
         if row.as_of is None or row.as_of < as_of:
             ledger.apply_subscription(row, told, as_of=as_of, event_id=event_id)
         elif row.as_of == as_of and row.as_of_event != event_id:
             if current is None or known is None or row.revision != known[2]:
-                raise LookupError("the subscription changed while we asked; ask again")
+                raise Overtaken
             ledger.apply_subscription(row, current, as_of=as_of, event_id=event_id)
-        return _done(row.contribution, now, told.id)
+        if card and told.default_payment_method not in ("", card):
+            dunning.note_new_card([row.pk], at=as_of)
+        known_ids = _done(row.contribution, now, told.id)
+        dunning.note_end(row.contribution, row, now=now)
+        return known_ids
 
     return work
 
@@ -200,30 +233,43 @@ def _customer(event: dict[str, Any]) -> Work:
     """
     A new default card goes to the customer's subscriptions as well, or renewals would go on asking the old
     one (STRIPE.md, section 3); and what is owed is tried at once.
+
+    Which card, and which subscriptions, is asked of Stripe: news that was on its way for days must not bring back a
+    card that was replaced meanwhile, and may come before we know the customer at all.
     """
     customer = facts.customer(_object(event))
     gone = event["type"] == "customer.deleted"
     before = event["data"].get("previous_attributes") or {}
     is_new_card = "default_payment_method" in (before.get("invoice_settings") or {})
     if is_new_card and customer.default_payment_method and not gone:
-        _move_to_new_card(customer.id, customer.default_payment_method, because=str(event["id"]))
+        _move_to_new_card(customer.id, because=str(event["id"]))
 
     def work(now: datetime) -> Collection[str]:
         told = facts.Customer(customer.id, customer.default_payment_method, customer.livemode, gone)
         ledger.note_customer(told, at=_at(event))
+        if is_new_card and customer.default_payment_method and not gone:
+            theirs = Subscription.objects.filter(stripe_customer_id=customer.id)
+            dunning.note_new_card(theirs.values_list("pk", flat=True), at=_at(event))
         return ()
 
     return work
 
 
-def _move_to_new_card(customer: str, payment_method: str, *, because: str) -> None:
-    running = Subscription.objects.filter(stripe_customer_id=customer).exclude(
-        state=Subscription.State.CANCELLED
-    )
-    for stripe_id, state in running.values_list("stripe_id", "state"):
-        gateway.use_payment_method(stripe_id, payment_method, because=because)
-        if state == Subscription.State.PAST_DUE:
-            gateway.pay_open_invoices(stripe_id, because=because)
+def _move_to_new_card(customer: str, *, because: str) -> None:
+    try:
+        card = gateway.get_default_payment_method(customer)
+        running = gateway.get_running_subscriptions(customer) if card else []
+    except GoneAtStripe:
+        return
+    references = [one.reference for one in running if one.reference]
+    ours = set(Contribution.objects.filter(public_id__in=references).values_list("public_id", flat=True))
+    for subscription in running:
+        if subscription.reference not in ours:
+            continue
+        if subscription.default_payment_method != card:
+            gateway.use_payment_method(subscription.id, card, because=because)
+        if subscription.state in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
+            gateway.pay_open_invoices(subscription.id, because=because)
 
 
 def _payment_method(event: dict[str, Any]) -> Work:
@@ -231,8 +277,11 @@ def _payment_method(event: dict[str, Any]) -> Work:
     data = _object(event)
     method = data.get("id")
     is_detached = event["type"] == "payment_method.detached"
+    is_replaced = event["type"] == "payment_method.automatically_updated"
 
     def work(now: datetime) -> Collection[str]:
+        if is_replaced:
+            card_expiry.note_replaced(str(method))
         if is_detached:
             StripeCustomer.objects.filter(default_payment_method=method).update(default_payment_method="")
             Subscription.objects.filter(default_payment_method=method).update(default_payment_method="")
@@ -248,7 +297,10 @@ def _refund(event: dict[str, Any]) -> Work:
     refund = facts.refund(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_refund(refund, now=now), now, refund.id)
+        contribution = ledger.note_refund(refund, now=now)
+        known = _done(contribution, now, refund.id)
+        returns.tell(contribution, now=now)
+        return known
 
     return work
 
@@ -264,6 +316,7 @@ def _charge_refunded(event: dict[str, Any]) -> Work:
             contribution = ledger.note_refund(refund, now=now)
         if contribution is not None:
             fulfilment.follow_through(contribution, now=now)
+            returns.tell(contribution, now=now)
         return [refund.id for refund in refunds]
 
     return work
@@ -273,7 +326,23 @@ def _dispute(event: dict[str, Any]) -> Work:
     dispute = facts.dispute(_object(event))
 
     def work(now: datetime) -> Collection[str]:
-        return _done(ledger.note_dispute(dispute, now=now), now, dispute.id)
+        contribution = ledger.note_dispute(dispute, at=_at(event), now=now)
+        known = _done(contribution, now, dispute.id)
+        returns.tell(contribution, now=now)
+        return known
+
+    return work
+
+
+# --- To the bank --------------------------------------------------------------------------------
+
+
+def _payout(event: dict[str, Any]) -> Work:
+    payout = facts.payout(_object(event))
+
+    def work(now: datetime) -> Collection[str]:
+        ledger.note_payout(payout)
+        return ()
 
     return work
 
@@ -298,8 +367,10 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "refund.created": _refund,
     "refund.updated": _refund,
     "refund.failed": _refund,
+    "invoice.created": _invoice_created,
     "invoice.paid": _invoice_paid,
     "invoice.payment_failed": _invoice_failed,
+    "invoice.payment_action_required": _invoice_failed,
     "invoice.upcoming": _invoice_upcoming,
     "invoice_payment.paid": _invoice_payment,
     "customer.subscription.created": _subscription,
@@ -312,4 +383,10 @@ HANDLERS: dict[str, Callable[[dict[str, Any]], Work]] = {
     "payment_method.attached": _payment_method,
     "payment_method.automatically_updated": _payment_method,
     "payment_method.detached": _payment_method,
+    "payout.created": _payout,
+    "payout.updated": _payout,
+    "payout.reconciliation_completed": _payout,
+    "payout.paid": _payout,
+    "payout.failed": _payout,
+    "payout.canceled": _payout,
 }

@@ -11,10 +11,14 @@ from django.core import signing
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from donations.models import Contribution, Subscription
+    from donations.models import Contribution, DoubleCharge, Subscription
 
 _CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
+_STOP = "donations.links.stop"
+_DOUBLE = "donations.links.double"
 CARD_LINK_LIFE = timedelta(days=30)
+DOUBLE_LINK_LIFE = timedelta(days=14)
+STOP_LINK_LIFE = timedelta(days=400)  # a mail about an annual payment is looked up a year later
 
 
 class BadLink(Exception):
@@ -34,6 +38,42 @@ def read_card_token(token: str) -> int:
     except signing.BadSignature as error:
         raise BadLink from error
     return int(found)
+
+
+def stop_page(subscription: Subscription) -> str:
+    """A link with which whoever holds it can end one subscription, and nothing else; valid for 400 days."""
+    token = signing.dumps(subscription.pk, salt=_STOP)
+    return settings.PUBLIC_BASE_URL + reverse("support:stop", kwargs={"token": token})
+
+
+def read_stop_token(token: str) -> int:
+    """The subscription's primary key. Raises BadLink."""
+    try:
+        found = signing.loads(token, salt=_STOP, max_age=STOP_LINK_LIFE)
+    except signing.BadSignature as error:
+        raise BadLink from error
+    return int(found)
+
+
+def double_page(notice: DoubleCharge) -> str:
+    """A link with which whoever holds it can undo one second charge, and nothing else; valid for 14 days."""
+    token = signing.dumps(notice.pk, salt=_DOUBLE)
+    return settings.PUBLIC_BASE_URL + reverse("support:double", kwargs={"token": token})
+
+
+def read_double_token(token: str) -> int:
+    """The notice's primary key. Raises BadLink."""
+    try:
+        found = signing.loads(token, salt=_DOUBLE, max_age=DOUBLE_LINK_LIFE)
+    except signing.BadSignature as error:
+        raise BadLink from error
+    return int(found)
+
+
+def again(contribution: Contribution, *, locale: str) -> str:
+    """Where a contribution that has ended is given again, with the appeal filled in as it was last."""
+    address = reverse("support:again", kwargs={"public_id": contribution.public_id})
+    return f"{settings.PUBLIC_BASE_URL}{address}?{urlencode({'lang': locale})}"
 
 
 def after_checkout(contribution: Contribution, *, outcome: str) -> str:

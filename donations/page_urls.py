@@ -2,13 +2,16 @@
 
 from django.urls import path
 
-from donations import pages
+from donations import double_pages, pages, plan_pages
 
 app_name = "support"
 urlpatterns = [
     path("", pages.index, name="index"),
-    # Before the slugs, so that no campaign can be called "card" and take this address over.
+    # Before the slugs, so that no campaign can be called "card" and take these addresses over.
     path("card/<str:token>/", pages.card, name="card"),
+    path("stop/<str:token>/", plan_pages.stop, name="stop"),
+    path("twice/<str:token>/", double_pages.double, name="double"),
+    path("again/<uuid:public_id>/", plan_pages.again, name="again"),
     path("<slug:slug>/", pages.page, name="page"),
     path("<slug:slug>/quote/", pages.quote, name="quote"),
     path("<slug:slug>/thanks/<uuid:public_id>/", pages.thanks, name="thanks"),

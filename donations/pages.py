@@ -22,7 +22,7 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import amounts, asides, forms, fulfilment, links, queries, serializers, services, velocity
+from donations import amounts, asides, forms, letters, links, queries, serializers, services, velocity
 from donations.errors import (
     GoneAtStripe,
     IdempotencyKeyInUse,
@@ -296,7 +296,7 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             "fee_cover": ""
             if is_changed or not contribution.fee_cover_minor
             else contribution.fee_cover.format(language),
-            "next_payment": fulfilment.day_text(found.next_payment_at, language)
+            "next_payment": letters.day_text(found.next_payment_at, language)
             if found.next_payment_at
             else "",
             "again": _again(contribution, language),
@@ -338,6 +338,7 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
             "amount": subscription.amount.format(translation.get_language()),
             "interval": subscription.interval,
             "campaign": contribution.campaign,
+            "to_confirm": bool(services.invoice_to_confirm(subscription)),
         }
         if subscription.state == Subscription.State.CANCELLED:
             return _show(request, "support/card_ended.html", shown, status=410)

@@ -136,7 +136,7 @@ def get_books() -> dict[str, dict[str, Any]]:
     Per currency, what the books say since the beginning; minor units.
 
     Charges, refunds and disputes by the currency that readers paid in; fees and net by the currency that Stripe
-    settles in, from its balance transactions. The same questions that Stripe can be asked.
+    settles in, from the balance transactions of those. The same questions that Stripe can be asked.
     """
     books: dict[str, dict[str, Any]] = defaultdict(_empty_books)
     sums: dict[str, QuerySet[Any]] = {
@@ -157,7 +157,8 @@ def get_books() -> dict[str, dict[str, Any]]:
     for _, currency, amount, _ in held:
         books[currency]["disputes"]["count"] += 1
         books[currency]["disputes"]["amount"] += amount
-    entries = BalanceEntry.objects.exclude(net_minor=None).values_list("currency")
+    ours = Q(payment__isnull=False) | Q(refund__isnull=False) | Q(dispute__isnull=False)
+    entries = BalanceEntry.objects.filter(ours).exclude(net_minor=None).values_list("currency")
     for currency, fees, net in entries.annotate(Sum("fee_minor"), Sum("net_minor")).order_by():
         books[currency] |= {"fees": fees, "net": net}
     running = Subscription.objects.filter(state=Subscription.State.ACTIVE).values_list("currency")

@@ -16,7 +16,7 @@ import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from donations import amounts, currencies, gateway, ledger, links, queries
+from donations import amounts, currencies, declines, gateway, ledger, links, queries, reconciliation
 from donations.errors import (
     DonationError,
     GoneAtStripe,
@@ -216,6 +216,9 @@ def open_card_page(*, token: str) -> str:
     """
     The address at Stripe where the holder of a link from a mail gives another card.
 
+    Where the bank only wants the payment confirmed, another card is not what helps: then it is the page of the open
+    invoice, which asks the bank, and takes any card as well.
+
     :raises links.BadLink: forged, cut or older than 30 days.
     :raises UnknownContribution: the subscription has ended.
     :raises PaymentsUnavailable: try again.
@@ -225,8 +228,25 @@ def open_card_page(*, token: str) -> str:
     )
     if subscription.state == Subscription.State.CANCELLED:
         raise UnknownContribution("This contribution has ended.")
+    if to_confirm := invoice_to_confirm(subscription):
+        try:
+            return gateway.get_confirm_page(to_confirm)
+        except GoneAtStripe:
+            pass  # it was paid or voided this very moment
     back = links.after_checkout(subscription.contribution, outcome="thanks")
     return gateway.open_card_page(customer=subscription.stripe_customer_id, return_url=back)
+
+
+def invoice_to_confirm(subscription: Subscription) -> str:
+    """The id of the open invoice that waits for the reader's word to the bank; "" if none does."""
+    if subscription.state not in (Subscription.State.PAST_DUE, Subscription.State.UNPAID):
+        return ""
+    newest = (
+        Payment.objects.filter(contribution=subscription.contribution_id).order_by("created_at", "pk").last()
+    )
+    if newest is None or newest.state != Payment.State.FAILED:
+        return ""
+    return newest.stripe_invoice_id or "" if newest.failure_code in declines.TO_CONFIRM else ""
 
 
 def payments_work() -> bool:
@@ -244,8 +264,8 @@ def expire_forgotten_checkouts(*, now: datetime) -> int:
     """
     Close the books on pages that were left unpaid and whose end Stripe did not tell us; how many.
 
-    Before a page is called expired, Stripe is asked: perhaps it was paid and the event got lost. Rows that
-    never got a page are expired too: nobody can pay them any more.
+    Before a page is called expired, Stripe is asked: perhaps it was paid and the event got lost; then the inbox is
+    told. Rows that never got a page are expired too: nobody can pay them any more.
     """
     undecided = Contribution.objects.filter(
         checkout_state__in=["CREATED", "OPEN"], created_at__lte=now - FORGOTTEN_AFTER
@@ -254,14 +274,15 @@ def expire_forgotten_checkouts(*, now: datetime) -> int:
     for contribution in undecided.order_by("pk")[:200]:
         if contribution.stripe_session_id:
             try:
-                session = gateway.get_session(contribution.stripe_session_id)
+                session = gateway.get_session_object(contribution.stripe_session_id)
             except GoneAtStripe:
                 pass
             except (PaymentsUnavailable, PaymentsRefused):
                 break  # the next run asks again
             else:
-                if session.status == "complete":
-                    continue  # reconciliation brings the events that we missed
+                if session.get("status") == "complete":
+                    reconciliation.tell_inbox("checkout.session", session, now=now)
+                    continue
         still = Contribution.objects.filter(pk=contribution.pk, checkout_state=contribution.checkout_state)
         closed += still.update(checkout_state=Contribution.CheckoutState.EXPIRED, checkout_url=b"")
     return closed

@@ -4,7 +4,18 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from donations import inbox, reconciliation, recovery, services
+from donations import (
+    before_money,
+    card_expiry,
+    doubles,
+    dunning,
+    inbox,
+    payouts,
+    reconciliation,
+    recovery,
+    returns,
+    services,
+)
 from members import clock, doorbell
 
 
@@ -12,14 +23,48 @@ from members import clock, doorbell
 def process_inbox(**_later: object) -> None:
     """Act on the events that wait; then let mail and fees follow at once rather than at the next sweep."""
     if inbox.process_waiting(now=clock.now()):
+        doorbell.ring("donations.tasks.watch_money")
         doorbell.ring("members.tasks.send_owed_mail")
         doorbell.ring("donations.tasks.settle_payments")
 
 
 @shared_task
+def watch_money(**_later: object) -> None:
+    """Notice gifts that were given twice, carry on with undoing them, and end plans that a bank disputed."""
+    now = clock.now()
+    doubles.finish_undoing(now=now)
+    returns.end_disputed_plans(now=now)
+    if doubles.notice_due(now=now):
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
 def settle_payments(**_later: object) -> None:
-    """Fetch the fees that Stripe took."""
-    services.settle(now=clock.now())
+    """Fetch the fees that Stripe took, and what its payouts are made of."""
+    now = clock.now()
+    payouts.list_lines(now=now)  # first: one call brings the figures of a hundred movements
+    services.settle(now=now)
+
+
+@shared_task
+def remind_of_failed_renewals(**_later: object) -> None:
+    """Write to readers whose renewal still fails, where it is time; then let the mail go out."""
+    if dunning.write_due(now=clock.now()):
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def give_notice(**_later: object) -> None:
+    """Tell readers of payments to come, and hold at Stripe those of which they were not told in time."""
+    if before_money.sweep(now=clock.now()):
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def look_at_cards(**_later: object) -> None:
+    """Ask Stripe which cards will have expired before their next payment."""
+    if card_expiry.look_at_cards(now=clock.now()):
+        doorbell.ring("donations.tasks.give_notice")
 
 
 @shared_task
@@ -37,9 +82,19 @@ def reconcile_stripe(**_later: object) -> None:
 
 
 @shared_task
+def compare_with_stripe(**_later: object) -> None:
+    """Look at what Stripe has beside what our books say, and mend what no event told."""
+    now = clock.now()
+    if reconciliation.compare(now=now).drifts:
+        doorbell.ring("donations.tasks.settle_payments")
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
 def purge_payloads(**_later: object) -> None:
     """Forget what is no longer needed: the bodies of old events, and who did not give."""
     now = clock.now()
     inbox.purge_payloads(now=now)
     services.forget_unpaid(now=now)
+    doubles.forget_traces(now=now)
     recovery.forget_old(now=now)

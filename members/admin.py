@@ -18,7 +18,7 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html_join
 
-from members import addresses, bounces, clock, crypto, emails, people, queries
+from members import addresses, bounces, clock, crypto, doorbell, emails, people, queries
 from members.models import (
     Bounce,
     Consent,
@@ -27,6 +27,7 @@ from members.models import (
     MembershipStep,
     Merge,
     Message,
+    StaffNote,
     Tier,
     TierThreshold,
 )
@@ -47,7 +48,16 @@ def _opened(row: Any, field: str) -> Any:
 
 class MembershipsOfMember(Window, admin.TabularInline[Membership, Member]):
     model = Membership
-    fields = ("source_reference", "tier", "annual_minor", "currency", "started_at", "paid_through", "ends_at")
+    fields = (
+        "source_kind",
+        "source_reference",
+        "tier",
+        "annual_minor",
+        "currency",
+        "started_at",
+        "paid_through",
+        "ends_at",
+    )
     show_change_link = True
 
 
@@ -132,7 +142,31 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
 
 class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership]):
     model = MembershipStep
-    fields = ("at", "kind", "why", "actor", "reference", "recorded_at")
+    fields = (
+        "at",
+        "kind",
+        "why",
+        "actor",
+        "tier",
+        "annual_minor",
+        "paid_through",
+        "ends_at",
+        "reference",
+        "recorded_at",
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[MembershipStep]:
+        return super().get_queryset(request).select_related("tier")
+
+
+class NotesOfMembership(Window, admin.TabularInline[StaffNote, Membership]):
+    model = StaffNote
+    fields = ("written_at", "actor", "shown_text")
+    readonly_fields = ("shown_text",)
+
+    @admin.display(description="Note")
+    def shown_text(self, note: StaffNote) -> str:
+        return str(_opened(note, "text"))
 
 
 @admin.register(Membership)
@@ -148,7 +182,7 @@ class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
         "paid_through",
         "ends_at",
     )
-    list_filter = ("tier", "currency")
+    list_filter = ("source_kind", "tier", "currency")
     list_select_related = ("member", "tier")
     ordering = ("-started_at", "-pk")
     search_fields = ("=source_reference",)
@@ -163,10 +197,16 @@ class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
         "shown_state",
         "started_at",
         "paid_through",
+        "grace_until",
+        "past_due_since",
+        "next_try_at",
+        "paused_at",
+        "resumes_at",
+        "cancelled_at",
         "ends_at",
         "ended_at",
     )
-    inlines = (StepsOfMembership,)
+    inlines = (StepsOfMembership, NotesOfMembership)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Membership]:
         # The clock is read once a request, and goes with the rows.
@@ -191,6 +231,10 @@ class TierAdmin(admin.ModelAdmin[Tier]):
 
     list_display = ("name", "slug", "position")
     inlines = (ThresholdsOfTier,)
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        doorbell.ring("members.tasks.follow_tiers")  # once all of it is committed
 
 
 @admin.register(Message)

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 from django.apps import AppConfig
+from django.db.backends.signals import connection_created
 
 
 class MembersConfig(AppConfig):
@@ -7,4 +10,7 @@ class MembersConfig(AppConfig):
     name = "members"
 
     def ready(self) -> None:
-        from members import checks  # noqa: F401  (registers the system checks)
+        from members import checks, emails, history_guard, memberships  # noqa: F401  (registers the system checks)
+
+        emails.register(replace(emails.KINDS[memberships.FAREWELL], is_wanted=memberships.farewell_is_wanted))
+        connection_created.connect(history_guard.introduce, dispatch_uid="history_guard")

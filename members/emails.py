@@ -76,6 +76,8 @@ class Kind:
 
     :param unsubscribe: the part of the context with the address for one-click unsubscription (RFC 8058); every
         mail that nobody needs for a payment or an account has one.
+    :param is_wanted: asked with the key of a mail right before it leaves the house; one whose reason has gone is
+        withdrawn. None: the reason does not go away.
     :param look_up: asked when the mail is sent, where whoever owes it keeps address and contents and the row of the
         outbox holds neither (docs/decisions/0016).
     """
@@ -85,6 +87,7 @@ class Kind:
     may_have: frozenset[str] = frozenset()
     delivery: Delivery = Delivery.AT_LEAST_ONCE
     unsubscribe: str = ""
+    is_wanted: Callable[[str], bool] | None = None
     look_up: LookUp | None = None
 
 
@@ -96,7 +99,7 @@ KINDS: dict[str, Kind] = {
             needs=frozenset(
                 {"receipt_number", "paid_on", "amount_text", "gift_text", "interval", "campaign_title"}
             ),
-            may_have=frozenset({"fee_cover_text", "next_payment_text"}),
+            may_have=frozenset({"fee_cover_text", "next_payment_text", "recovered_text"}),
         ),
         Kind(
             "welcome",
@@ -104,11 +107,10 @@ KINDS: dict[str, Kind] = {
             may_have=frozenset({"manage_url"}),
         ),
         Kind(
-            "payment_failed",
-            needs=frozenset({"amount_text", "reason_text", "fix_url"}),
-            may_have=frozenset({"next_try_text"}),
+            "membership_ended",
+            needs=frozenset({"tier_name", "ended_on", "come_back_url"}),
+            may_have=frozenset({"reason_text"}),
         ),
-        Kind("membership_ended", needs=frozenset({"tier_name", "ended_on", "come_back_url"})),
     )
 }
 
@@ -122,6 +124,12 @@ def is_sent_once_at_most(kind: str) -> bool:
     """Whether a mail of this kind must never leave the house twice; False for kinds that we do not know."""
     known = KINDS.get(kind)
     return known is not None and known.delivery is Delivery.AT_MOST_ONCE
+
+
+def is_wanted(kind: str, dedup_key: str) -> bool:
+    """Whether the reason of a mail still stands, as far as whoever owes it can tell."""
+    known = KINDS.get(kind)
+    return known is None or known.is_wanted is None or known.is_wanted(dedup_key)
 
 
 def is_looked_up(kind: str) -> bool:

@@ -112,7 +112,7 @@ def backlog(kinds: Sequence[str]) -> int:
 def withdraw(dedup_keys: Sequence[str]) -> int:
     """Take back promises that no worker has begun to keep; how many. A mail that is on its way is not stopped."""
     return Message.objects.filter(dedup_key__in=dedup_keys, state=Message.State.OWED).update(
-        state=Message.State.FAILED, failure_code="withdrawn", failure_reason="Nobody wants it any more."
+        state=Message.State.FAILED, failure_code=_WITHDRAWN.code, failure_reason=_WITHDRAWN.reason
     )
 
 
@@ -133,12 +133,14 @@ def owe(
     context: dict[str, Any],
     locale: str,
     now: datetime,
+    deliver_before: datetime | None = None,
 ) -> bool:
     """
     Promise a mail; one statement, in the caller's transaction if there is one.
 
     :param dedup_key: what the mail is about, such as "receipt:<payment id>". A second promise under the same
         key is the same promise: nothing happens.
+    :param deliver_before: after this moment it is given up unsent (failure code "not_in_time").
     :returns: True if this call made the promise, False if it was made before.
     :raises emails.UnknownMail, emails.IncompleteMail: the kind's templates could not be filled.
     :raises addresses.InvalidAddress: the recipient is no address.
@@ -158,6 +160,7 @@ def owe(
         message_id=f"<{public_id}@{_our_domain()}>",
         owed_at=now,
         next_attempt_at=now,
+        deliver_before=deliver_before,
     )
     return insert_new([message]) == 1
 
@@ -168,7 +171,8 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
 
     A temporary failure puts a message off, with growing gaps, up to MAX_ATTEMPTS; a permanent one gives it up
     with a reason. A message whose sending broke off after its content began to flow may have arrived: it is
-    tried again under the same Message-ID, until MAX_UNSURE copies may be out.
+    tried again under the same Message-ID, until MAX_UNSURE copies may be out. A kind that can lose its reason is
+    asked once more, right before each of its mails leaves.
 
     :param limit: how many messages to take at most.
     """
@@ -188,9 +192,11 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
                 _release(batch[index:])
                 more = True
                 break
-            if not _may_leave(message):
-                continue  # the lease ran out meanwhile: another worker has it, or nobody may send it any more
-            result = _send(courier, message)
+            result = _last_look(message)
+            if result is None:
+                if not _may_leave(message):
+                    continue  # the lease ran out meanwhile: another worker has it, or nobody may send it any more
+                result = _send(courier, message)
             if result.outcome is Outcome.SENT:
                 _mark_sent(message, now=now)
                 sent += 1
@@ -200,6 +206,12 @@ def deliver_due(*, now: datetime, limit: int = 200) -> Delivered:
                 failed += given_up
                 retried += len(batch) - index - given_up
                 break
+            elif result is _WITHDRAWN:
+                _own([message]).update(
+                    **{**_FREE, "state": Message.State.FAILED},
+                    failure_code=result.code,
+                    failure_reason=result.reason,
+                )
             elif result.outcome is Outcome.REFUSED:
                 _give_up([message], result)
                 failed += 1
@@ -256,6 +268,24 @@ def _drop_late(now: datetime) -> None:
     Message.objects.filter(state=Message.State.OWED, deliver_before__lte=now).update(
         state=Message.State.FAILED, failure_code="not_in_time", failure_reason="Its time was over."
     )
+
+
+def _last_look(message: Message) -> Result | None:
+    """
+    Whether the reason of a mail still stands; None if it does.
+
+    Never raises: an answer that cannot be had puts the mail off, for it may be one that must not go.
+    """
+    try:
+        return None if emails.is_wanted(message.kind, message.dedup_key) else _WITHDRAWN
+    except Exception as error:
+        log.error(
+            "mail_not_decided",
+            message=str(message.public_id),
+            kind=message.kind,
+            error=type(error).__name__,
+        )
+        return Result(Outcome.PUT_OFF, "not_decided", "It could not be found out whether it is still wanted.")
 
 
 def _may_leave(message: Message) -> bool:
@@ -328,6 +358,7 @@ def _own(messages: Sequence[Message]) -> Any:
 
 
 _FREE: dict[str, Any] = {"state": Message.State.OWED, "claimed_by": None, "leased_until": None}
+_WITHDRAWN = Result(Outcome.REFUSED, "withdrawn", "Nobody wants it any more.")
 _OUTCOME_UNKNOWN = Result(
     Outcome.REFUSED, "outcome_unknown", "The connection broke off each time; the reader may have got copies."
 )

@@ -8,8 +8,22 @@ from datetime import datetime
 from django.db.models import Count, F, Max, Q, QuerySet
 
 from members import addresses, crypto, people
+from members.census import Census, each_on, get_state, members_on
 from members.models import Bounce, Member, Membership, Message, Tier, TierThreshold
 from members.rows import among
+
+__all__ = [
+    "Census",
+    "each_on",
+    "get_bounces",
+    "get_current_membership",
+    "get_current_memberships",
+    "get_member",
+    "get_refused_hashes",
+    "get_state",
+    "get_tier",
+    "members_on",
+]
 
 
 def get_member(email: str) -> Member | None:
@@ -36,10 +50,10 @@ def get_tier(annual_minor: int, currency: str) -> Tier | None:
 
 def get_current_membership(member: Member, now: datetime) -> Membership | None:
     """
-    The membership that counts at that moment, with its tier; the highest tier if there are several.
+    The membership that counts now, with its tier; the highest tier if there are several.
 
-    One under another address of the same person counts as well (`people`). A late payment does not end it: Stripe
-    tries for some weeks, and ends the contribution if none comes.
+    It counts while it is paid for or was given, and for the newsroom's days of grace after that; paused time that is
+    not paid does not. One under another address of the same person counts as well (`people`).
     """
     return (
         get_current_memberships(member.pk, now)
@@ -50,9 +64,13 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
 
 
 def get_current_memberships(member_id: int, now: datetime) -> QuerySet[Membership]:
-    """All memberships of the person behind this member that go on at that moment."""
+    """All memberships of the person behind this member that count at that moment."""
+    unpaid = Q(paused_at=None, grace_until__gt=now)
     running = Membership.objects.filter(Q(ends_at=None) | Q(ends_at__gt=now), started_at__lte=now)
-    return running.filter(member__in=people.members_of(member_id))
+    counting = running.filter(
+        Q(source_kind=Membership.Source.COMPLIMENTARY) | Q(paid_through__gt=now) | unpaid
+    )
+    return counting.filter(member__in=people.members_of(member_id))
 
 
 def get_refused_hashes(hashes: Collection[str]) -> set[str]:

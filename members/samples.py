@@ -32,6 +32,7 @@ _SAMPLES: dict[str, dict[str, dict[str, str]]] = {
             "interval": "month",
             "campaign_title": "Keep the Gazette independent",
             "next_payment_text": "December 24, 2026",
+            "recovered_text": "Thank you for staying with us: the payment that had failed has arrived.",
         },
         "ru": {
             "receipt_number": "2026-000123",
@@ -42,6 +43,7 @@ _SAMPLES: dict[str, dict[str, dict[str, str]]] = {
             "interval": "month",
             "campaign_title": "Сохраним независимость газеты",
             "next_payment_text": "24 декабря 2026 г.",
+            "recovered_text": "Спасибо, что остаётесь с нами: платёж, который не прошёл, поступил.",
         },
     },
     "welcome": {
@@ -60,22 +62,18 @@ _SAMPLES: dict[str, dict[str, dict[str, str]]] = {
             "manage_url": "{link}",
         },
     },
-    "payment_failed": {
+    "membership_ended": {
         "en": {
-            "amount_text": "$5.00",
-            "reason_text": "The bank says that there is not enough money on the card.",
-            "next_try_text": "November 27, 2026",
-            "fix_url": "{link}",
+            "tier_name": "Friend",
+            "ended_on": "November 24, 2026",
+            "come_back_url": "{link}",
+            "reason_text": "It was stopped, as requested.",
         },
         "ru": {
-            "amount_text": "5,00 $",
-            "reason_text": "Банк сообщает, что на карте недостаточно денег.",
-            "next_try_text": "27 ноября 2026 г.",
-            "fix_url": "{link}",
+            "tier_name": "Друг редакции",
+            "ended_on": "24 ноября 2026 г.",
+            "come_back_url": "{link}",
+            "reason_text": "Оно остановлено по просьбе.",
         },
-    },
-    "membership_ended": {
-        "en": {"tier_name": "Friend", "ended_on": "November 24, 2026", "come_back_url": "{link}"},
-        "ru": {"tier_name": "Друг редакции", "ended_on": "24 ноября 2026 г.", "come_back_url": "{link}"},
     },
 }

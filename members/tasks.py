@@ -16,9 +16,15 @@ def send_owed_mail(**_later: object) -> None:
 
 @shared_task
 def end_due_memberships(**_later: object) -> None:
-    """End the memberships whose known end has come, and let the mail about it go out."""
+    """End memberships whose end has come, give up those without a payment, and let the mail about it go out."""
     if services.end_due_memberships(now=clock.now()):
         doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def follow_tiers(**_later: object) -> None:
+    """Give memberships the tier that their amount reaches, after the newsroom changed what tiers ask."""
+    services.follow_tiers(now=clock.now())
 
 
 @shared_task

@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import argparse
 import ipaddress
+import json
 import signal
 import sys
 import threading
 from pathlib import Path
 from types import FrameType
 
-from sandbox import persist
+from sandbox import persist, settings
+from sandbox.account import Obj
+from sandbox.errors import StripeError, invalid
 from sandbox.server import Running, Sandbox
 
 
@@ -29,6 +32,12 @@ def arguments(argv: list[str]) -> argparse.Namespace:
     )
     parser.add_argument("--state", type=Path, help="a file that keeps the account over restarts")
     parser.add_argument(
+        "--settings",
+        type=json.loads,
+        metavar="JSON",
+        help="""how the account is set up, e.g. '{"payouts": {"interval": "daily"}}'""",
+    )
+    parser.add_argument(
         "--listen-anywhere", action="store_true", help="allow an address that others can reach"
     )
     given = parser.parse_args(argv)
@@ -36,7 +45,17 @@ def arguments(argv: list[str]) -> argparse.Namespace:
         parser.error(
             f"{given.host} can be reached from outside. Say --listen-anywhere if that is what you want."
         )
+    try:
+        settings.merged(settings.defaults(), _groups(given.settings))
+    except StripeError as problem:
+        parser.error(f"--settings: {problem.message}")
     return given
+
+
+def _groups(given: object) -> Obj:
+    if not isinstance(given, dict | None):
+        raise invalid("it must be a JSON object.")
+    return given or {}
 
 
 def _is_loopback(host: str) -> bool:
@@ -54,6 +73,7 @@ def serve(given: argparse.Namespace, over: threading.Event) -> None:
         settle_in=[code.strip().lower() for code in given.settle_in.split(",") if code.strip()],
         public_url=given.public_url,
         state=given.state,
+        set_to=given.settings,
     )
     sandbox.account.listens = given.webhook_url is not None
     with Running(sandbox, host=given.host, port=given.port) as running:

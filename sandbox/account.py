@@ -16,9 +16,12 @@ import time
 from base64 import b64encode
 from collections import deque
 from collections.abc import Callable, Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sandbox.errors import invalid, missing
+
+if TYPE_CHECKING:
+    from sandbox.chaos import Chaos
 
 Obj = dict[str, Any]
 """A Stripe object as JSON holds it."""
@@ -36,7 +39,7 @@ PREFIXES = {
     "payment_method": "pm", "price": "price", "product": "prod", "radar.early_fraud_warning": "issfr",
     "refund": "re", "setup_attempt": "setatt", "setup_intent": "seti", "subscription": "sub",
     "subscription_item": "si", "webhook_endpoint": "we", "request": "req", "mandate": "mandate",
-    "invoiceitem": "ii",
+    "invoiceitem": "ii", "payout": "po", "bank_account": "ba",
 }  # fmt: skip
 
 
@@ -63,6 +66,7 @@ class Account:
     def empty(self) -> None:
         """Forget everything and go back to the system's time."""
         self.offset = 0.0
+        self.settings: Obj = {}  # how it is set up; none means as usual (see ``settings``)
         self.objects: dict[str, Obj] = {}
         self.kinds: dict[str, dict[str, Obj]] = {}
         self.hidden: dict[str, Obj] = {}
@@ -70,6 +74,8 @@ class Account:
         self.serial = 0
         self.answers: dict[str, Obj] = {}
         self.waiting: dict[str, Obj] = {}  # deliveries of webhooks that are still owed, in order
+        self.chaos: Chaos | None = None  # what is being done to webhooks of new events
+        self.deaf = False  # whether the built-in webhook listener is disabled
         self.over: deque[Obj] = deque(maxlen=DELIVERIES_REMEMBERED)  # and those that are not
         self.changes += 1
 

@@ -1,18 +1,25 @@
 """
-The account's balance: what each movement of money brought, cost and left, and the sum of it all.
+The account's balance: what each movement of money brought, cost and left, and when it can be paid out.
+
+What the movements come to is in ``books``; how they leave for the bank is in ``payouts``.
 """
 
 from __future__ import annotations
 
-from sandbox import money
+from sandbox import money, settings
 from sandbox.account import Account, Obj
 from sandbox.agenda import DAY, does
+from sandbox.errors import invalid
 from sandbox.params import CREATED, PAGE, Text
 from sandbox.routes import get
 from sandbox.wire import page, within
 
-AVAILABLE_AFTER = 2 * DAY
-"""How long money is pending before it is available, in seconds."""
+FEES = {
+    "charge": "Stripe processing fees",
+    "dispute": "Dispute fee",
+    "dispute_reversal": "Dispute fee refund",
+}
+"""How a fee is called, by the reporting category of its movement."""
 
 
 def settlement_currency(account: Account, currency: str) -> str:
@@ -42,11 +49,13 @@ def book(
     settled_in = settlement_currency(account, currency)
     settled = money.converted(amount, currency, settled_in)
     now = account.now()
+    available_on = now if at_once else available_after(account, now)
+    at_once = available_on <= now
     row: Obj = {
         "id": account.new_id("balance_transaction"),
         "object": "balance_transaction",
         "amount": settled,
-        "available_on": now if at_once else now + AVAILABLE_AFTER,
+        "available_on": available_on,
         "balance_type": "payments",
         "created": now,
         "currency": settled_in,
@@ -66,13 +75,20 @@ def book(
                 "amount": fee,
                 "application": None,
                 "currency": settled_in,
-                "description": "Dispute fee" if category == "dispute" else "Stripe processing fees",
+                "description": FEES[category],
                 "type": "stripe_fee",
             }
         )
     if not at_once:
-        account.plan(row["available_on"], "balance.available", row["id"])
+        account.plan(available_on, "balance.available", row["id"])
+    not_paid_out(account).append(row["id"])
     return account.keep(row)
+
+
+def available_after(account: Account, moment: int) -> int:
+    """When money that comes at this moment can be paid out: days later, as the account is set, at midnight UTC."""
+    days: int = settings.of(account, "payouts")["delay_days"]
+    return max((moment + days * DAY) // DAY * DAY, moment)
 
 
 @does("balance.available")
@@ -80,47 +96,12 @@ def _make_available(account: Account, id: str) -> None:
     account.objects[id]["status"] = "available"
 
 
-def books(account: Account) -> Obj:
+def not_paid_out(account: Account) -> list[str]:
     """
-    The whole account by upper-case currency, in minor units: succeeded charges, refunds that have not failed
-    and disputes that hold money, each by the currency they were presented in; fees and net by the currency of
-    settlement; and the subscriptions that are active (not past due, not paused).
+    The ids of the movements that no automatic payout has taken along yet, oldest first. Changes are kept.
     """
-    table: dict[str, Obj] = {}
-
-    def of(currency: str) -> Obj:
-        return table.setdefault(
-            currency.upper(),
-            {
-                "charges": {"count": 0, "amount": 0},
-                "fees": 0,
-                "refunds": {"count": 0, "amount": 0},
-                "disputes": {"count": 0, "amount": 0},
-                "net": 0,
-                "active_subscriptions": 0,
-            },
-        )
-
-    def add(row: Obj, amount: int) -> None:
-        row["count"] += 1
-        row["amount"] += amount
-
-    for charge in account.all("charge"):
-        if charge["status"] == "succeeded":
-            add(of(charge["currency"])["charges"], charge["amount"])
-    for refund in account.all("refund"):
-        if refund["status"] in ("succeeded", "pending"):
-            add(of(refund["currency"])["refunds"], refund["amount"])
-    for dispute in account.all("dispute"):
-        if account.secret(dispute["id"]).get("holds_money"):
-            add(of(dispute["currency"])["disputes"], dispute["amount"])
-    for movement in account.all("balance_transaction"):
-        of(movement["currency"])["fees"] += movement["fee"]
-        of(movement["currency"])["net"] += movement["net"]
-    for subscription in account.all("subscription"):
-        if subscription["status"] == "active" and not subscription["pause_collection"]:
-            of(subscription["currency"])["active_subscriptions"] += 1
-    return dict(sorted(table.items()))
+    waiting: list[str] = account.secret("balance").setdefault("waiting", [])
+    return waiting
 
 
 @get(
@@ -128,13 +109,21 @@ def books(account: Account) -> Obj:
     {**PAGE, "type": Text(), "source": Text(), "currency": Text(), "payout": Text(), "created": CREATED},
 )
 def list_transactions(account: Account, given: Obj) -> Obj:
-    """Movements, newest first, by type, source and currency. There are no payouts here, so none match one."""
+    """
+    Movements, newest first, by type, source, currency and payout. An automatic payout lists all that it took along
+    and its own movement; which money a manual one took nobody can say, so asking raises 400.
+    """
+    payout = given.get("payout")
+    if payout and not account.find("payout", payout, param="payout")["automatic"]:
+        raise invalid(
+            "Only automatic payouts know their balance transactions, not manual ones.", param="payout"
+        )
     found = [
         row
         for row in account.all("balance_transaction")
         if all(given.get(key) in (None, row[key]) for key in ("type", "source", "currency"))
         and within(row["created"], given.get("created"))
-        and not given.get("payout")
+        and payout in (None, account.hidden.get(row["id"], {}).get("payout"))
     ]
     return page(found, given, "/v1/balance_transactions")
 
@@ -143,3 +132,28 @@ def list_transactions(account: Account, given: Obj) -> Obj:
 def retrieve_transaction(account: Account, given: Obj, id: str) -> Obj:
     """One movement."""
     return account.find("balance_transaction", id)
+
+
+@get("/v1/balance")
+def retrieve_balance(account: Account, given: Obj) -> Obj:
+    """What lies in the account now, per settlement currency: available to be paid out, and pending."""
+    return current(account)
+
+
+def current(account: Account) -> Obj:
+    """The balance as Stripe answers it; a currency that ever moved is listed even when nothing is left."""
+    sums: dict[str, dict[str, int]] = {}
+    for row in account.all("balance_transaction"):
+        by_status = sums.setdefault(row["currency"], {"available": 0, "pending": 0})
+        by_status[row["status"]] += row["net"]
+    return {
+        "object": "balance",
+        "livemode": False,
+        **{
+            status: [
+                {"amount": total[status], "currency": currency, "source_types": {"card": total[status]}}
+                for currency, total in sorted(sums.items())
+            ]
+            for status in ("available", "pending")
+        },
+    }

@@ -63,6 +63,12 @@ def period_end(subscription: Obj) -> int:
     return int(subscription["items"]["data"][0]["current_period_end"])
 
 
+def renews(subscription: Obj) -> bool:
+    """Whether a further period follows the one that runs now, as far as anybody has asked."""
+    ends: int | None = subscription["cancel_at"]
+    return subscription["status"] != "canceled" and (ends is None or ends > period_end(subscription))
+
+
 def expect_renewal(account: Account, subscription: Obj) -> None:
     """Plan the end of the running period, and the word that it is near."""
     end = period_end(subscription)
@@ -104,14 +110,15 @@ def _set_cycle(account: Account, subscription: Obj, cycle: int) -> None:
 def _announce(account: Account, id: str) -> None:
     subscription = account.objects[id]
     due = period_end(subscription) - UPCOMING_BEFORE == account.now()
-    if subscription["status"] in ("active", "past_due") and due and not subscription["cancel_at"]:
+    if subscription["status"] in ("active", "past_due") and due and renews(subscription):
         tell(account, "invoice.upcoming", invoices.upcoming(account, subscription))
 
 
 @does("subscription.renew")
 def _renew(account: Account, id: str) -> None:
     subscription = account.objects[id]
-    if subscription["status"] not in ("active", "past_due") or period_end(subscription) != account.now():
+    going = subscription["status"] in ("active", "past_due", "unpaid")
+    if not going or period_end(subscription) != account.now():
         return  # ended, paused, or its period was moved since this was planned
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now():
         end(account, subscription)
@@ -125,7 +132,9 @@ def _renew(account: Account, id: str) -> None:
     tell(account, "invoice.created", invoice)
     expect_renewal(account, subscription)
     pause = subscription["pause_collection"]
-    if pause is None:
+    if subscription["status"] == "unpaid":
+        change(invoice, auto_advance=False)  # nobody tries to collect it; a program may
+    elif pause is None:
         change(invoice, automatically_finalizes_at=account.now() + HOUR)
         account.plan(account.now() + HOUR, "invoice.finalize", invoice["id"])
     elif pause["behavior"] == "void":
@@ -133,7 +142,7 @@ def _renew(account: Account, id: str) -> None:
         invoices.void(account, invoice)
     elif pause["behavior"] == "mark_uncollectible":
         invoices.finalize(account, invoice)
-        invoices.mark_uncollectible(account, invoice)
+        invoices.mark_uncollectible(account, invoice, reason="subscription_paused")
     else:
         change(invoice, auto_advance=False)
 

@@ -29,6 +29,51 @@ def _declined(decline_code: str) -> Decline:
 
 GENERIC = _declined("generic_decline")
 NO_FUNDS = Decline("card_declined", "insufficient_funds", "Your card has insufficient funds.")
+EXPIRED = Decline("expired_card", "expired_card", "Your card has expired.")
+NO_NUMBER = Decline("incorrect_number", "incorrect_number", "Your card number is incorrect.")
+ERROR = Decline("processing_error", "processing_error", "An error occurred while processing your card.")
+
+DECLINES: dict[str, Decline] = {
+    decline.decline_code: decline
+    for decline in (
+        GENERIC,
+        NO_FUNDS,
+        EXPIRED,
+        ERROR,
+        *map(
+            _declined,
+            (
+                "do_not_honor",
+                "fraudulent",
+                "lost_card",
+                "pickup_card",
+                "revocation_of_all_authorizations",
+                "revocation_of_authorization",
+                "stolen_card",
+                "transaction_not_allowed",
+            ),
+        ),
+    )
+}
+"""What a bank can be told to answer from now on, by decline code."""
+
+HARD = frozenset(
+    {
+        "authentication_required",
+        "highest_risk_level",
+        "incorrect_number",
+        "lost_card",
+        "pickup_card",
+        "revocation_of_all_authorizations",
+        "revocation_of_authorization",
+        "stolen_card",
+        "transaction_not_allowed",
+    }
+)
+"""
+Decline codes after which Stripe asks the bank no more until there is another payment method
+(https://docs.stripe.com/billing/revenue-recovery/smart-retries).
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +97,11 @@ BEHAVIOUR: dict[str, Card] = {
     "4000000000009995": Card(NO_FUNDS, attaches=False),
     "4000000000009987": Card(_declined("lost_card"), attaches=False),
     "4000000000009979": Card(_declined("stolen_card"), attaches=False),
-    "4000000000000069": Card(
-        Decline("expired_card", "expired_card", "Your card has expired."), attaches=False
-    ),
+    "4000000000000069": Card(EXPIRED, attaches=False),
     "4000000000000127": Card(
         Decline("incorrect_cvc", "incorrect_cvc", "Your card's security code is incorrect."), attaches=False
     ),
-    "4000000000000119": Card(
-        Decline("processing_error", "processing_error", "An error occurred while processing your card."),
-        attaches=False,
-    ),
+    "4000000000000119": Card(ERROR, attaches=False),
     "4000000000006975": Card(
         Decline(
             "card_declined", "card_velocity_exceeded", "Your card was declined for making repeated attempts."
@@ -109,9 +149,7 @@ def behaviour(card: str) -> Card:
     if card in BEHAVIOUR:
         return BEHAVIOUR[card]
     if not (card.isascii() and card.isdigit() and 13 <= len(card) <= 19 and _luhn(card)):
-        return Card(
-            Decline("incorrect_number", "incorrect_number", "Your card number is incorrect."), attaches=False
-        )
+        return Card(NO_NUMBER, attaches=False)
     return PLAIN
 
 
@@ -120,6 +158,17 @@ def _luhn(digits: str) -> bool:
     return (
         sum(map(int, digits[::-2])) + sum(twice - 9 if twice > 9 else twice for twice in doubled)
     ) % 10 == 0
+
+
+def another(card: str, draw: int) -> str:
+    """
+    The number of a card that a network gives out in place of this one, by a ``draw``: of the same network and
+    length. Test cards that do something special stay as they are, so that they go on doing it.
+    """
+    if behaviour(card) is not PLAIN:
+        return card
+    body = f"{card[:6]}{draw % 10 ** (len(card) - 7):0{len(card) - 7}}"
+    return next(body + digit for digit in "0123456789" if _luhn(body + digit))
 
 
 def brand(card: str) -> str:

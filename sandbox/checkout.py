@@ -22,7 +22,7 @@ from sandbox.agenda import DAY, HOUR, does
 from sandbox.checkout_fields import CREATE, refuse_contradictions
 from sandbox.errors import StripeError, declined, invalid
 from sandbox.events import tell, tell_updated
-from sandbox.params import CREATED, PAGE, Metadata, OneOf, Text
+from sandbox.params import CREATED, PAGE, Group, Metadata, OneOf, Text
 from sandbox.routes import get, post
 from sandbox.wire import included, listed, page, within
 
@@ -151,12 +151,15 @@ def pay(
     name: str | None = None,
     method: str = "card",
     three_d_secure: str | None = None,
+    exp_month: int | None = None,
+    exp_year: int | None = None,
 ) -> Obj:
     """
     Do what a reader does on the session's page, and return the session afterwards.
 
     ``method`` is "card" or "bank_debit" (``card`` then holds the account's number, and any card number means
-    an account that pays). ``three_d_secure`` is the reader's answer to a challenge: "pass" or "fail". Raises
+    an account that pays). A card is good until the end of ``exp_month`` in ``exp_year``, or for years.
+    ``three_d_secure`` is the reader's answer to a challenge: "pass" or "fail". Raises
     402 when the bank declines or asks for a challenge (``authentication_required``), after which the session
     is still open; 404 for an unknown session and 400 for one that is not open.
     """
@@ -171,7 +174,8 @@ def pay(
     known = account.objects[session["customer"]] if given else {}
     email = known.get("email") or session["customer_email"] or email or SOMEBODY
     name = name or known.get("name")
-    paying = _method(account, session, card, method, email, name)
+    expires = {"exp_month": exp_month, "exp_year": exp_year}
+    paying = _method(account, session, card, method, email, name, expires)
     if session["mode"] == "setup":
         return _set_up(account, session, paying, email, name, three_d_secure)
     total = session["amount_total"]
@@ -185,12 +189,15 @@ def pay(
     return session
 
 
-def _method(account: Account, session: Obj, card: str, method: str, email: str, name: str | None) -> Obj:
+def _method(
+    account: Account, session: Obj, card: str, method: str, email: str, name: str | None, expires: Obj
+) -> Obj:
     """
     The payment method for this try; a second try with the same number (after a challenge) uses the first one.
     """
     hidden = account.secret(session["id"])
-    if hidden.get("tried") == [method, card]:
+    tried = [method, card, *expires.values()]
+    if hidden.get("tried") == tried:
         found: Obj = account.objects[hidden["method"]]
         found["billing_details"] |= {"email": email, "name": name}
         return found
@@ -202,8 +209,8 @@ def _method(account: Account, session: Obj, card: str, method: str, email: str, 
     else:
         if "card" not in session["payment_method_types"]:
             raise invalid("This Checkout Session does not take cards.", param="method")
-        paying = methods.new_card(account, card, email=email, name=name)
-    hidden |= {"tried": [method, card], "method": paying["id"]}
+        paying = methods.new_card(account, card, email=email, name=name, **expires)
+    hidden |= {"tried": tried, "method": paying["id"]}
     return paying
 
 
@@ -426,6 +433,7 @@ def update(account: Account, given: Obj, id: str) -> Obj:
     {
         **PAGE,
         "customer": Text(),
+        "customer_details": Group({"email": Text()}, needed=("email",)),
         "payment_intent": Text(),
         "subscription": Text(),
         "status": OneOf("complete", "expired", "open"),
@@ -434,11 +442,13 @@ def update(account: Account, given: Obj, id: str) -> Obj:
 )
 def list_sessions(account: Account, given: Obj) -> Obj:
     """Sessions, newest first."""
+    email = (given.get("customer_details") or {}).get("email")
     keys = ("customer", "payment_intent", "subscription", "status")
     found = [
         session
         for session in account.all("checkout.session")
         if all(given.get(key) in (None, session[key]) for key in keys)
+        and email in (None, (session["customer_details"] or {}).get("email"))
         and within(session["created"], given.get("created"))
     ]
     return page(found, given, "/v1/checkout/sessions")

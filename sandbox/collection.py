@@ -6,17 +6,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from sandbox import billing, invoices, payments
+from sandbox import billing, cards, invoices, payments, settings
 from sandbox.account import Account, Obj, change
 from sandbox.agenda import DAY, does
 from sandbox.errors import StripeError, declined, invalid
-from sandbox.events import tell
+from sandbox.events import tell, tell_updated
 
 ON_PAID: list[Callable[[Account, Obj], None]] = []
 """Told about a subscription's invoice once it is paid, whichever way."""
-
-RETRIES = (3 * DAY, 5 * DAY, 7 * DAY)
-"""Seconds from each failed attempt to the next. After the last failure the subscription is cancelled."""
 
 
 def first_invoice(account: Account, subscription: Obj, *, intent: Obj | None, extra: list[Obj]) -> Obj:
@@ -45,8 +42,20 @@ def _finalize_when_due(account: Account, id: str) -> None:
 @does("invoice.retry")
 def _retry_when_due(account: Account, id: str) -> None:
     invoice = account.objects[id]
-    if invoice["status"] == "open" and invoice["next_payment_attempt"] == account.now():
+    if invoice["status"] != "open" or invoice["next_payment_attempt"] != account.now():
+        return
+    method = default_method(account, invoice)
+    if method and account.secret(id).get("refused") == _identity(account, method):
+        _failed(account, invoice, counts=True)  # the bank is not asked again about this card: no charge
+    else:
         collect(account, invoice)
+
+
+def _identity(account: Account, method: Obj) -> list[object]:
+    """What tells whether a method is still the one that was refused; a network may replace a card in place."""
+    card = method.get("card") or {}
+    number = account.secret(method["id"])["number"]
+    return [method["id"], number, card.get("exp_month"), card.get("exp_year")]
 
 
 def default_method(account: Account, invoice: Obj) -> Obj | None:
@@ -102,6 +111,8 @@ def collect(
         tell(account, "invoice.payment_action_required", invoice)
         _fall_behind(account, invoice)
     else:
+        if intent["last_payment_error"].get("decline_code") in cards.HARD:
+            account.secret(invoice["id"])["refused"] = _identity(account, method)
         _failed(account, invoice, counts=counts)
     return payments.failure(intent)
 
@@ -114,16 +125,30 @@ def _failed(account: Account, invoice: Obj, *, counts: bool) -> None:
     if subscription and subscription["status"] in ("incomplete", "canceled"):
         change(invoice, attempt_count=invoice["attempt_count"] + counts)
     elif counts:
+        gaps: list[float] = settings.of(account, "collection")["retries"]
         tries = invoice["attempt_count"] + 1
-        over = tries > len(RETRIES)
-        next_try = None if over else account.now() + RETRIES[tries - 1]
+        over = tries > len(gaps)
+        next_try = None if over else account.now() + round(gaps[tries - 1] * DAY)
         change(invoice, attempt_count=tries, next_payment_attempt=next_try)
         if next_try is not None:
             account.plan(next_try, "invoice.retry", invoice["id"])
+        else:
+            change(invoice, auto_advance=False)
     tell(account, "invoice.payment_failed", invoice)
     _fall_behind(account, invoice)
     if over and subscription and subscription["status"] != "canceled":
+        _give_up(account, subscription)
+
+
+def _give_up(account: Account, subscription: Obj) -> None:
+    """No try is left: do what the account's settings say becomes of the subscription then."""
+    then = settings.of(account, "collection")["then"]
+    if then == "cancel":
         billing.end(account, subscription, reason="payment_failed")
+    elif then == "unpaid":
+        tell_updated(
+            account, "customer.subscription.updated", subscription, change(subscription, status="unpaid")
+        )
 
 
 def _subscription(account: Account, invoice: Obj) -> Obj | None:

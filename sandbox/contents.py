@@ -7,7 +7,7 @@ from __future__ import annotations
 from datetime import UTC, datetime
 from typing import Any
 
-from sandbox import balance, cards, showing, webhooks
+from sandbox import books, cards, showing, webhooks
 from sandbox.account import API_VERSION, Account, Obj
 from sandbox.wire import INCLUDED
 
@@ -285,7 +285,7 @@ def control(account: Account) -> Obj:
     return {
         "version": API_VERSION,
         "clock": _clock(account.now()),
-        "books": [_book(currency, row) for currency, row in balance.books(account).items()],
+        "books": [_book(currency, row) for currency, row in books.books(account).items()],
         "sessions": [_session(account, session) for session in sessions],
         "processing": [_processing(account, intent) for intent in processing],
         "charges": [_charge(account, charge) for charge in charges],

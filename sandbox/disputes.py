@@ -4,7 +4,7 @@ Disputes: readers who ask their bank for the money back, the banks' warnings, an
 
 from __future__ import annotations
 
-from sandbox import balance, cards, money
+from sandbox import balance, cards, money, settings
 from sandbox.account import Account, Obj, change, merge_metadata
 from sandbox.agenda import DAY, does
 from sandbox.errors import invalid
@@ -14,7 +14,12 @@ from sandbox.routes import get, post
 from sandbox.wire import page, within
 
 ANSWER_WITHIN = 7 * DAY
-"""How long the account has to answer, in seconds."""
+"""How long the account has to answer, in seconds. A dispute that nobody answers is lost then."""
+
+INQUIRY_LASTS = 120 * DAY
+"""After how many seconds an inquiry closes by itself."""
+
+DECIDED = ("won", "lost", "warning_closed")
 
 EVIDENCE = (
     "access_activity_log", "billing_address", "cancellation_policy", "cancellation_policy_disclosure",
@@ -77,6 +82,9 @@ def open_dispute(account: Account, charge: Obj, *, reason: str, inquiry: bool = 
         "status": "warning_needs_response" if inquiry else "needs_response",
     }
     account.keep(dispute, holds_money=False)
+    account.plan(dispute["evidence_details"]["due_by"], "dispute.answer_due", dispute["id"])
+    if inquiry:
+        account.plan(account.now() + INQUIRY_LASTS, "dispute.inquiry_over", dispute["id"])
     account.secret(charge["id"])["refundable_dispute"] = inquiry
     previous = change(charge, disputed=True)
     if not inquiry:
@@ -110,22 +118,51 @@ def _book(account: Account, dispute: Obj, amount: int, *, category: str, fee: in
 
 def close(account: Account, dispute: Obj, *, status: str) -> Obj:
     """
-    Let the bank decide: ``won`` brings the money back (not the fee), ``lost`` does not; an inquiry just
-    closes. Raises 400 for a dispute that is decided.
+    Let the bank decide: ``won`` brings the money back (and the fee, if the settings say so), ``lost`` does not; an
+    inquiry just closes. Raises 400 for a dispute that is decided.
     """
     if status not in ("won", "lost"):
         raise invalid("Invalid status: must be one of won, lost", param="status")
-    if dispute["status"] in ("won", "lost", "warning_closed"):
+    if dispute["status"] in DECIDED:
         raise invalid(f"This dispute is already {dispute['status']}.")
     if dispute["status"].startswith("warning_"):
         status = "warning_closed"
     change(dispute, status=status)
     if status == "won":
-        _book(account, dispute, dispute["amount"], category="dispute_reversal")
+        paid = dispute["balance_transactions"][0]["fee"]
+        fee = -paid if settings.of(account, "disputes")["fee_returned"] else 0
+        _book(account, dispute, dispute["amount"], category="dispute_reversal", fee=fee)
         account.secret(dispute["id"])["holds_money"] = False
         tell(account, "charge.dispute.funds_reinstated", dispute)
     tell(account, "charge.dispute.closed", dispute)
     return dispute
+
+
+@does("dispute.answer_due")
+def _time_is_up(account: Account, id: str) -> None:
+    """Evidence that was only saved is sent now. Without any, a dispute is lost."""
+    dispute = account.objects[id]
+    due = dispute["evidence_details"]["due_by"] == account.now()
+    if not due or not dispute["status"].endswith("needs_response"):
+        return
+    inquiry = dispute["status"].startswith("warning_")
+    details = {**dispute["evidence_details"], "past_due": True}
+    if details["has_evidence"]:
+        details |= {"submission_count": 1, "submission_method": "manual"}
+        status = "warning_under_review" if inquiry else "under_review"
+        previous = change(dispute, evidence_details=details, status=status)
+    else:
+        previous = change(dispute, evidence_details=details)
+    tell(account, "charge.dispute.updated", dispute, previous)
+    if not inquiry and not details["has_evidence"]:
+        close(account, dispute, status="lost")
+
+
+@does("dispute.inquiry_over")
+def _inquiry_over(account: Account, id: str) -> None:
+    dispute = account.objects[id]
+    if dispute["status"].startswith("warning_") and dispute["status"] not in DECIDED:
+        close(account, dispute, status="lost")
 
 
 @does("dispute.open")
@@ -163,7 +200,16 @@ def escalate(account: Account, dispute: Obj) -> None:
         raise invalid("The charge was refunded, so there is nothing left to dispute.")
     account.secret(dispute["charge"])["refundable_dispute"] = False
     _withdraw(account, dispute)
-    previous = change(dispute, status="needs_response", is_charge_refundable=False)
+    details = {
+        **dispute["evidence_details"],
+        "due_by": account.now() + ANSWER_WITHIN,
+        "has_evidence": False,
+        "past_due": False,
+        "submission_count": 0,
+        "submission_method": "not_submitted",
+    }
+    previous = change(dispute, evidence_details=details, status="needs_response", is_charge_refundable=False)
+    account.plan(details["due_by"], "dispute.answer_due", dispute["id"])
     tell(account, "charge.dispute.updated", dispute, previous)
     tell(account, "charge.dispute.funds_withdrawn", dispute)
 
@@ -178,7 +224,7 @@ def update(account: Account, given: Obj, id: str) -> Obj:
     ``escalate_inquiry_evidence`` in ``uncategorized_text`` decide it; other evidence puts it under review.
     """
     dispute = account.find("dispute", id)
-    if dispute["status"] in ("won", "lost", "warning_closed"):
+    if dispute["status"] in DECIDED:
         raise invalid(f"This dispute is already {dispute['status']}.")
     values: Obj = {}
     if "metadata" in given:

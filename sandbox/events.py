@@ -53,13 +53,17 @@ def _recent(account: Account) -> list[Obj]:
 
 
 def forget(account: Account) -> None:
-    """Let go of events that nobody can fetch any more and no endpoint waits for."""
+    """Let go of events that nobody can fetch any more and no delivery waits for."""
     oldest = account.now() - KEPT_FOR
-    kept = account.kinds.get("event", {})
-    for id in [
-        id for id, event in kept.items() if event["created"] < oldest and not event["pending_webhooks"]
-    ]:
-        del kept[id], account.objects[id]
+    waited_for = {row["event"] for row in account.waiting.values()}
+    gone = []
+    for event in account.kinds.get("event", {}).values():
+        if event["created"] >= oldest:
+            break  # they lie in the order in which they happened
+        if event["id"] not in waited_for:
+            gone.append(event["id"])
+    for id in gone:
+        del account.kinds["event"][id], account.objects[id]
 
 
 @get(

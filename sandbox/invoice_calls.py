@@ -4,7 +4,7 @@ The calls that a program makes about invoices and what pays them.
 
 from __future__ import annotations
 
-from sandbox import collection, invoices, methods
+from sandbox import billing, collection, invoices, methods
 from sandbox.account import Account, Obj, change, merge_metadata
 from sandbox.agenda import HOUR
 from sandbox.errors import invalid
@@ -21,6 +21,7 @@ from sandbox.wire import page, within
         "customer": Text(),
         "subscription": Text(),
         "status": OneOf("draft", "open", "paid", "uncollectible", "void"),
+        "collection_method": OneOf("charge_automatically", "send_invoice"),
         "created": CREATED,
     },
 )
@@ -29,7 +30,7 @@ def list_invoices(account: Account, given: Obj) -> Obj:
     found = [
         invoice
         for invoice in account.all("invoice")
-        if all(given.get(key) in (None, invoice[key]) for key in ("customer", "status"))
+        if all(given.get(key) in (None, invoice[key]) for key in ("customer", "status", "collection_method"))
         and given.get("subscription") in (None, invoices.subscription_of(invoice))
         and within(invoice["created"], given.get("created"))
     ]
@@ -119,7 +120,7 @@ def preview(account: Account, given: Obj) -> Obj:
     if not given.get("subscription"):
         raise invalid("The sandbox previews renewals of a subscription only.", param="subscription")
     subscription = account.find("subscription", given["subscription"], param="subscription")
-    if subscription["status"] == "canceled" or subscription["cancel_at"]:
+    if not billing.renews(subscription):
         raise invalid("No upcoming invoices for this subscription.", code="invoice_upcoming_none", status=404)
     return invoices.upcoming(account, subscription, preview=True)
 

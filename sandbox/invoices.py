@@ -153,6 +153,7 @@ def mark_paid(account: Account, invoice: Obj, *, out_of_band: bool = False) -> N
     change(
         invoice,
         status="paid",
+        status_details=None,
         attempted=True,
         auto_advance=False,
         amount_paid=0 if out_of_band else invoice["amount_due"],
@@ -188,17 +189,24 @@ def void(account: Account, invoice: Obj) -> None:
     if invoice["status"] not in ("open", "uncollectible"):
         raise invalid(f"You can only pass in open invoices. This invoice is {invoice['status']}.")
     invoice["status_transitions"]["voided_at"] = account.now()
-    change(invoice, status="void", auto_advance=False, next_payment_attempt=None)
+    change(invoice, status="void", status_details=None, auto_advance=False, next_payment_attempt=None)
     _drop_payment(account, invoice)
     tell(account, "invoice.voided", invoice)
 
 
-def mark_uncollectible(account: Account, invoice: Obj) -> None:
-    """Write an open invoice off; it may still be paid. Raises 400 for others."""
+def mark_uncollectible(account: Account, invoice: Obj, *, reason: str = "user_forgiven") -> None:
+    """Write an open invoice off, saying why; it may still be paid. Raises 400 for others."""
     if invoice["status"] != "open":
         raise invalid(f"You can only pass in open invoices. This invoice is {invoice['status']}.")
     invoice["status_transitions"]["marked_uncollectible_at"] = account.now()
-    change(invoice, status="uncollectible", auto_advance=False, next_payment_attempt=None)
+    details = {"uncollectible": {"reason": reason}}
+    change(
+        invoice,
+        status="uncollectible",
+        status_details=details,
+        auto_advance=False,
+        next_payment_attempt=None,
+    )
     tell(account, "invoice.marked_uncollectible", invoice)
 
 

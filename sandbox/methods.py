@@ -4,7 +4,7 @@ Payment methods and the intents that save them.
 
 from __future__ import annotations
 
-from sandbox import cards, shapes
+from sandbox import cards, expiry, shapes
 from sandbox.account import Account, Obj, change, copied, merge_metadata
 from sandbox.errors import declined, invalid
 from sandbox.events import tell, tell_updated
@@ -13,10 +13,37 @@ from sandbox.routes import get, post
 from sandbox.wire import page
 
 
-def new_card(account: Account, card: str, *, email: str | None = None, name: str | None = None) -> Obj:
-    """A stored payment method for a card number (or one of Stripe's named test cards)."""
+def new_card(
+    account: Account,
+    card: str,
+    *,
+    email: str | None = None,
+    name: str | None = None,
+    exp_month: int | None = None,
+    exp_year: int | None = None,
+) -> Obj:
+    """
+    A stored payment method for a card number (or one of Stripe's named test cards). Without a date it is good for
+    years. Raises 402 ``invalid_expiry_month`` or ``invalid_expiry_year`` for a date that no form lets through.
+    """
     number = cards.number(card)
-    return account.keep(shapes.card_method(account, number, email=email, name=name), number=number)
+    method = shapes.card_method(account, number, email=email, name=name)
+    method["card"] |= expiry.read(account, exp_month, exp_year)
+    return account.keep(method, number=number)
+
+
+def behaviour(account: Account, method: Obj) -> cards.Card:
+    """
+    How a method behaves when it is charged now: as the bank was told to, as an expired card, or as its number does.
+    """
+    hidden = account.secret(method["id"])
+    if method["type"] != "card":
+        return cards.PLAIN
+    if hidden.get("declines"):
+        return cards.Card(cards.DECLINES[hidden["declines"]])
+    if expiry.is_over(account, method):
+        return cards.Card(cards.EXPIRED)
+    return cards.behaviour(hidden["number"])
 
 
 def new_debit(
@@ -44,8 +71,7 @@ def check_attachable(account: Account, method: Obj, customer: str) -> None:
         return
     if method["customer"]:
         raise invalid("The payment method is already attached to a customer.", param="payment_method")
-    number = account.secret(method["id"])["number"]
-    card = cards.behaviour(number) if method["type"] == "card" else cards.PLAIN
+    card = behaviour(account, method)
     if card.decline and not card.attaches:
         raise declined(card.decline.message, card.decline.code, card.decline.decline_code)
 
@@ -56,6 +82,7 @@ def attach(account: Account, method: Obj, customer: str) -> Obj:
     if method["customer"] != customer:
         method["customer"] = customer
         tell(account, "payment_method.attached", method)
+        expiry.expect(account, method)
     return method
 
 
@@ -106,8 +133,9 @@ def create_method(account: Account, given: Obj) -> Obj:
     if not number:
         raise invalid(f"The sandbox needs the number of the {type}.", param=type, code="parameter_missing")
     if type == "card":
-        method = new_card(account, number)
-        method["card"] |= {key: details[key] for key in ("exp_month", "exp_year") if details.get(key)}
+        method = new_card(
+            account, number, exp_month=details.get("exp_month"), exp_year=details.get("exp_year")
+        )
     else:
         method = account.keep(shapes.bank_method(account, type, number), number=number)
     method["billing_details"] |= billing
@@ -139,9 +167,12 @@ def retrieve_method(account: Account, given: Obj, id: str) -> Obj:
     return account.find("payment_method", id)
 
 
-@post("/v1/payment_methods/<id>", METHOD_FIELDS)
+@post(
+    "/v1/payment_methods/<id>",
+    {**METHOD_FIELDS, "card": Group({"exp_month": Whole(1), "exp_year": Whole()})},
+)
 def update_method(account: Account, given: Obj, id: str) -> Obj:
-    """Change what a method says about its owner."""
+    """Change what a method says about its owner, or until when its card is good."""
     method = account.find("payment_method", id)
     values: Obj = {}
     if "metadata" in given:
@@ -150,6 +181,11 @@ def update_method(account: Account, given: Obj, id: str) -> Obj:
         values["billing_details"] = method["billing_details"] | given["billing_details"]
     if given.get("allow_redisplay"):
         values["allow_redisplay"] = given["allow_redisplay"]
+    if given.get("card"):
+        if method["type"] != "card":
+            raise invalid("This payment method is no card.", param="card")
+        date = {key: given["card"].get(key) or method["card"][key] for key in ("exp_month", "exp_year")}
+        values["card"] = method["card"] | expiry.read(account, **date)
     tell_updated(account, "payment_method.updated", method, change(method, **values))
     return method
 
@@ -185,8 +221,7 @@ def save(
     Fulfil a setup intent with this method and return its status: ``succeeded``, ``requires_action`` (3-D
     Secure not answered yet) or ``requires_payment_method`` (``last_setup_error`` says why).
     """
-    number = account.secret(method["id"])["number"]
-    card = cards.behaviour(number) if method["type"] == "card" else cards.PLAIN
+    card = behaviour(account, method)
     change(intent, payment_method=method["id"], customer=customer, last_setup_error=None, next_action=None)
     if card.challenge != "never" and challenge is None:
         url = f"{account.public_url}/3ds/{intent['id']}"

@@ -8,7 +8,7 @@ from importlib import import_module
 
 NAMES = (
     "balance", "billing", "catalogue", "checkout", "collection", "customers", "disputes", "events",
-    "invoice_calls", "methods", "payments", "portal", "refunds", "subscriptions", "webhooks",
+    "invoice_calls", "methods", "payments", "payouts", "portal", "refunds", "subscriptions", "webhooks",
 )  # fmt: skip
 
 

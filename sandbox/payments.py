@@ -52,11 +52,10 @@ def attempt(
     ``challenge`` is the reader's answer to 3-D Secure, "pass" or "fail"; without ``on_session`` nobody is
     there to answer.
     """
-    number = account.secret(method["id"])["number"]
     change(intent, payment_method=method["id"], next_action=None, last_payment_error=None)
     if method["type"] != "card":
         return _debit(account, intent, method)
-    card = cards.behaviour(number)
+    card = methods.behaviour(account, method)
     challenged = card.challenge == "always" or (
         card.challenge == "once" and not account.secret(method["id"]).get("set_up")
     )

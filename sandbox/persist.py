@@ -8,16 +8,33 @@ import json
 import os
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from sandbox.account import Account, Obj
+
+VERSION = 2
+"""The form of the file. One of an earlier form is brought up to date; one of a later form is refused."""
 
 PAUSE = 0.2
 """Seconds between two looks at whether something changed."""
 
 
 class Unreadable(Exception):
-    """The file holds no account."""
+    """The file holds no account, or one in a form that is not known here; the message says what to do."""
+
+
+def _add_settings_and_turns(kept: Obj) -> None:
+    """From form 1, which had neither settings nor payouts, and sent webhooks in the order of the file."""
+    kept["settings"] = {}
+    movements = [obj["id"] for obj in kept["objects"] if obj["object"] == "balance_transaction"]
+    kept["hidden"]["balance"] = {"waiting": movements}
+    for turn, row in enumerate(kept["waiting"].values()):
+        row |= {"turn": turn, "again": 0}
+
+
+STEPS: dict[int, Callable[[Obj], None]] = {1: _add_settings_and_turns}
+"""What brings a file of each earlier form to the next one."""
 
 
 class Archive:
@@ -60,7 +77,9 @@ class Archive:
             self.written = account.changes
             text = json.dumps(
                 {
+                    "version": VERSION,
                     "offset": account.offset,
+                    "settings": account.settings,
                     "objects": list(account.objects.values()),
                     "hidden": account.hidden,
                     "plans": account.plans,
@@ -78,8 +97,17 @@ class Archive:
     def _restore(self) -> None:
         """Read the account from the file. Raises ``Unreadable`` if it was not written by ``save``."""
         try:
-            self._fill(json.loads(self.path.read_text()))
-        except (ValueError, KeyError, TypeError) as problem:
+            kept = json.loads(self.path.read_text())
+            form = kept.get("version", 1)
+            if form > VERSION:
+                raise Unreadable(
+                    f"{self.path} was written by a later sandbox (form {form}, this one knows {VERSION}): "
+                    "use that one, or move the file away."
+                )
+            for step in range(form, VERSION):
+                STEPS[step](kept)
+            self._fill(kept)
+        except (AttributeError, KeyError, TypeError, ValueError) as problem:
             raise Unreadable(f"{self.path} holds no account of the sandbox: move it away.") from problem
 
     def _fill(self, kept: Obj) -> None:
@@ -88,6 +116,7 @@ class Archive:
             for obj in kept["objects"]:
                 account.keep(obj)
             account.offset = kept["offset"]
+            account.settings = kept["settings"]
             account.hidden = kept["hidden"]
             account.plans = [(at, serial, action, id) for at, serial, action, id in kept["plans"]]
             account.serial = kept["serial"]

@@ -17,6 +17,15 @@ CARD_DECIDES = HOUR
 BANK_DECIDES = 5 * DAY
 """How long a refund that is not decided at once takes, in seconds: to a card, and to a bank account."""
 
+FAILURES = (
+    "charge_for_pending_refund_disputed", "declined", "expired_or_canceled_card", "insufficient_funds",
+    "lost_or_stolen_card", "merchant_request", "unknown",
+)  # fmt: skip
+"""Why a bank sends a refund back, in Stripe's words."""
+
+UNDECIDED = ("pending", "succeeded")
+"""The states of refunds that may still fail."""
+
 REASONS = ("duplicate", "fraudulent", "requested_by_customer")
 
 
@@ -75,17 +84,36 @@ def _tell_charge(account: Account, charge: Obj, amount: int) -> None:
 def _decide(account: Account, id: str) -> None:
     made = account.objects[id]
     charge = account.objects[made["charge"]]
+    if made["status"] not in UNDECIDED:
+        return  # a script was faster
     if cards.behaviour(account.secret(charge["payment_method"])["number"]).refund == "fails":
-        _fail(account, made, charge)
+        fail(account, made)
     elif made["status"] == "pending":
-        made.pop("pending_reason", None)
-        previous = change(made, status="succeeded")
-        tell(account, "refund.updated", made, previous)
-        tell(account, "charge.refund.updated", made, previous)
+        succeed(account, made)
 
 
-def _fail(account: Account, made: Obj, charge: Obj) -> None:
-    """The bank sent a refund back: the money is the account's again."""
+def succeed(account: Account, made: Obj) -> Obj:
+    """End a pending refund well. Raises 400 for one that is not pending."""
+    if made["status"] != "pending":
+        raise invalid(f"This refund is {made['status']}, not pending.")
+    made.pop("pending_reason", None)
+    previous = change(made, status="succeeded")
+    tell(account, "refund.updated", made, previous)
+    tell(account, "charge.refund.updated", made, previous)
+    return made
+
+
+def fail(account: Account, made: Obj, *, reason: str = "expired_or_canceled_card") -> Obj:
+    """
+    Let the bank send a refund back, even one that seemed to have succeeded: the money is the account's again.
+    Raises 400 for one that has failed already and for a reason that Stripe does not have.
+    """
+    if made["status"] not in UNDECIDED:
+        raise invalid(f"This refund is already {made['status']}.")
+    if reason not in FAILURES:
+        raise invalid(f"Invalid reason: must be one of {', '.join(FAILURES)}", param="reason")
+    made.pop("pending_reason", None)
+    charge = account.objects[made["charge"]]
     row = balance.book(
         account,
         made,
@@ -97,13 +125,14 @@ def _fail(account: Account, made: Obj, charge: Obj) -> None:
     previous = change(
         made,
         status="failed",
-        failure_reason="expired_or_canceled_card",
+        failure_reason=reason,
         failure_balance_transaction=row["id"],
     )
     _tell_charge(account, charge, -made["amount"])
     tell(account, "refund.updated", made, previous)
     tell(account, "charge.refund.updated", made, previous)
     tell(account, "refund.failed", made)
+    return made
 
 
 @post(

@@ -16,7 +16,7 @@ from collections.abc import Callable, Iterable
 from datetime import datetime
 from pathlib import Path
 from types import TracebackType
-from typing import Any
+from typing import Any, NoReturn
 
 from werkzeug.exceptions import HTTPException
 from werkzeug.routing import Map, Rule
@@ -25,17 +25,19 @@ from werkzeug.wrappers import Request, Response
 from sandbox import (
     agenda,
     control,
+    control_calls,
     courier,
+    faults,
     idempotency,
     modules,
     pages,
     params,
     persist,
+    settings,
     webhooks,
 )
 from sandbox.account import API_VERSION, Account, Obj
 from sandbox.errors import StripeError, invalid
-from sandbox.faults import Faults, HungUp, trouble
 from sandbox.routes import ROUTES, Route
 from sandbox.serving import Server
 from sandbox.wire import expanded
@@ -58,7 +60,8 @@ class Sandbox(control.Controls):
     Without ``webhook_url`` no webhook is sent by itself: they wait for ``take_webhooks``. ``settle_in`` names
     the currencies that the account has bank accounts for (all, if empty); money in others is converted into
     the first. ``public_url`` is where browsers find the sandbox; without it, wherever the request that asks
-    came to.
+    came to. ``set_to`` are settings that differ from the usual ones (see ``settings.KNOWN``; raises
+    ``StripeError`` for what cannot be).
     """
 
     def __init__(
@@ -70,15 +73,18 @@ class Sandbox(control.Controls):
         public_url: str | None = None,
         state: Path | None = None,
         system_time: Callable[[], float] = time.time,
+        set_to: Obj | None = None,
     ) -> None:
         account = Account(system_time=system_time, settle_in=settle_in)
         listening = webhooks.Listening(secret=webhook_secret, url=webhook_url)
-        super().__init__(account, listening, Faults())
+        super().__init__(account, listening, faults.Faults(), initial=set_to)
         self.public_url = public_url
         if public_url:
             account.public_url = public_url
         self.keeper = idempotency.Keeper(account)
         self.archive = persist.Archive(account, state) if state else None
+        if set_to:
+            settings.apply(account, set_to)
 
     @property
     def controls(self) -> control.Controls:
@@ -99,7 +105,7 @@ class Sandbox(control.Controls):
         if request.path.startswith("/_sandbox/") and not (
             request.path == "/_sandbox/" and request.method == "GET"
         ):
-            return control.respond(self, request)
+            return control_calls.respond(self, request)
         return pages.handle(self, request)
 
     def _api(self, request: Request) -> Response:
@@ -108,29 +114,36 @@ class Sandbox(control.Controls):
         key = request.headers.get("Idempotency-Key") if request.method == "POST" else None
         if key:
             headers["Idempotency-Key"] = key
-        fault = self.faults.next(f"{request.method} {request.path}")
-        if fault == "hang_up":
-            raise HungUp
-        if fault == "unavailable":
+        fault = self.faults.take(f"{request.method} {request.path}")
+        kind = fault.kind if fault else None
+        if fault and kind in faults.BEFORE:
+            _break_off(fault)
+        if kind == "unavailable":
             return Response("<html><h1>503 Service Unavailable</h1></html>", status=503, mimetype="text/html")
         try:
-            if fault and fault != "lost_answer":
-                raise trouble(fault)
-            status, body, replayed = self._answer_once(request, request_id, key)
+            if fault and kind in ("server_error", "rate_limit", "lock_timeout"):
+                headers |= faults.headers(fault)
+                raise faults.trouble(fault)
+            broken = faults.trouble(fault) if fault and kind == "kept_error" else None
+            status, body, replayed = self._answer_once(request, request_id, key, broken)
             if replayed:
                 headers["Idempotent-Replayed"] = "true"
         except StripeError as error:
             status, body = error.status, json.dumps(error.body(request_id))
         except Exception:
             log.exception("%s %s failed", request.method, request.path)
-            broken = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
-            status, body = broken.status, json.dumps(broken.body(request_id))
-        if fault == "lost_answer":
-            raise HungUp
+            own = StripeError(500, "api_error", "The sandbox failed: see what it logged.")
+            status, body = own.status, json.dumps(own.body(request_id))
+        if fault and kind in faults.AFTER:
+            _break_off(fault)
+        if fault and kind == "slow":
+            time.sleep(fault.seconds)
         return Response(body, status=status, headers=headers, content_type="application/json")
 
-    def _answer_once(self, request: Request, request_id: str, key: str | None) -> tuple[int, str, bool]:
-        """Status, body, and whether they are a replay."""
+    def _answer_once(
+        self, request: Request, request_id: str, key: str | None, broken: StripeError | None
+    ) -> tuple[int, str, bool]:
+        """Status, body, and whether they are a replay. A call that is ``broken`` does nothing but say so."""
         _authorise(request)
         route, ids = _match(request)
         sent = params.decode(request.query_string.decode())
@@ -138,6 +151,8 @@ class Sandbox(control.Controls):
             sent |= params.decode(request.get_data().decode("utf-8", "replace"))
 
         def run() -> tuple[int, str]:
+            if broken:
+                return broken.status, json.dumps(broken.body(request_id))
             return self._run(route, ids, sent, request_id, key)
 
         if key is None:
@@ -177,6 +192,12 @@ class Sandbox(control.Controls):
         """
         moment = int(at.timestamp()) if at else self.account.now()
         return webhooks.signature(body, secret or self.listening.secret, moment)
+
+
+def _break_off(fault: faults.Fault) -> NoReturn:
+    """Keep the caller waiting as long as the fault does, then let the server end the connection."""
+    time.sleep(fault.seconds)
+    raise faults.WasReset if fault.kind.startswith("reset") else faults.HungUp
 
 
 def _authorise(request: Request) -> None:

@@ -9,6 +9,8 @@ from __future__ import annotations
 
 import io
 import logging
+import socket
+import struct
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from socketserver import TCPServer
 from typing import Any
@@ -71,6 +73,13 @@ class Handler(BaseHTTPRequestHandler):
         try:
             parts = self.server.app(self._environ(body), start_response)
             content = b"".join(parts)
+        except ConnectionResetError:
+            # Without lingering, the last close is heard as a reset instead of an end. The server's own farewell then
+            # finds the socket closed already.
+            self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            self.connection.close()
+            self.close_connection = True
+            return
         except ConnectionError:
             self.close_connection = True  # hang up, as was asked for
             return

@@ -420,11 +420,17 @@ collection.ON_PAID.append(_resume_when_paid)
             "active", "all", "canceled", "ended", "incomplete", "incomplete_expired", "past_due", "paused",
             "trialing", "unpaid",
         ),
+        "collection_method": OneOf("charge_automatically", "send_invoice"),
         "created": CREATED,
+        "current_period_end": CREATED,
+        "current_period_start": CREATED,
     },
 )  # fmt: skip
 def list_subscriptions(account: Account, given: Obj) -> Obj:
-    """Subscriptions, newest first; without ``status`` those that have not been cancelled."""
+    """
+    Subscriptions, newest first; without ``status`` those that have not been cancelled. A filter by period looks at
+    the period that runs now.
+    """
     wanted = given.get("status")
 
     def fits(subscription: Obj) -> bool:
@@ -433,6 +439,12 @@ def list_subscriptions(account: Account, given: Obj) -> Obj:
             return status in ("canceled", "incomplete_expired")
         return wanted == "all" or (status == wanted if wanted else status != "canceled")
 
+    def runs(subscription: Obj) -> bool:
+        first = subscription["items"]["data"][0]
+        return all(
+            within(first[key], given.get(key)) for key in ("current_period_start", "current_period_end")
+        )
+
     def sells(subscription: Obj) -> bool:
         return any(item["price"]["id"] == given["price"] for item in subscription["items"]["data"])
 
@@ -440,7 +452,8 @@ def list_subscriptions(account: Account, given: Obj) -> Obj:
         subscription
         for subscription in account.all("subscription")
         if fits(subscription)
-        and given.get("customer") in (None, subscription["customer"])
+        and all(given.get(key) in (None, subscription[key]) for key in ("customer", "collection_method"))
+        and runs(subscription)
         and (not given.get("price") or sells(subscription))
         and within(subscription["created"], given.get("created"))
     ]

@@ -14,6 +14,7 @@ import random
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from sandbox import chaos
 from sandbox.account import API_VERSION, Account, Obj, change, merge_metadata
 from sandbox.agenda import DAY
 from sandbox.errors import invalid
@@ -27,7 +28,7 @@ GAPS = (60, 5 * 60, 30 * 60, 2 * 3600, 5 * 3600, 10 * 3600, 14 * 3600, 20 * 3600
 GIVEN_UP_AFTER = 3 * DAY
 """No try is planned later than this many seconds after the first."""
 
-MODES = ("normal", "shuffle", "duplicate", "hold", "drop")
+MODES = ("normal", "shuffle", "duplicate", "hold", "drop", "chaos", "disabled")
 LISTENER = "listener"
 """The built-in endpoint, from the command line or the test, that hears everything."""
 
@@ -55,7 +56,8 @@ class Listening:
 
     def set_mode(self, mode: str, seed: int | None = None) -> None:
         """
-        Deliver normally, in random order, twice, later (hold), or never (drop). Raises 400 for other words.
+        Deliver normally, in random order, twice, later (hold), or never (drop). Raises 400 for other words. What
+        ``chaos`` and ``disabled`` mean is known to the account, where events are told.
         """
         if mode not in MODES:
             raise invalid(f"Invalid mode: must be one of {', '.join(MODES)}", param="mode")
@@ -77,46 +79,103 @@ def matches(type: str, wanted: str) -> bool:
 
 def enqueue(account: Account, event: Obj) -> None:
     """Owe this event to the built-in listener and to every enabled endpoint that asked for its type."""
-    targets = [LISTENER] if account.listens else []
+    targets = {LISTENER: LISTENER} if account.listens and not account.deaf else {}
     for endpoint in account.kinds.get("webhook_endpoint", {}).values():
         wants = any(matches(event["type"], wanted) for wanted in endpoint["enabled_events"])
         if wants and endpoint["status"] == "enabled":
-            targets.append(endpoint["id"])
-    for target in targets:
-        id = f"{event['id']}:{target}"
-        account.waiting[id] = {
-            "id": id,
-            "event": event["id"],
-            "type": event["type"],
-            "endpoint": target,
-            "status": "pending",
-            "tries": 0,
-            "due": event["created"],
-            "began": None,
-            "last_status": None,
-            "last_error": None,
-        }
+            targets[endpoint["id"]] = endpoint["url"]
+    ordinal, nth = chaos.count(account, event["type"])
+    for target, name in targets.items():
+        fate = chaos.fate(account.chaos, endpoint=name, type=event["type"], nth=nth, ordinal=ordinal)
+        if fate.lost:
+            _end(account, _owe(account, event, target, turn=ordinal), "dropped")
+        for number, (turn, delay) in enumerate(fate.copies):
+            _owe(account, event, target, turn=turn, delay=delay, again=number)
     event["pending_webhooks"] = len(targets)
+
+
+def _owe(account: Account, event: Obj, target: str, *, turn: float, delay: int = 0, again: int = 0) -> Obj:
+    """A delivery to be made; ``again`` numbers those of one event to one endpoint, and only the first counts."""
+    id = f"{event['id']}:{target}" + (f":{again}" if again else "")
+    account.waiting[id] = {
+        "id": id,
+        "event": event["id"],
+        "type": event["type"],
+        "endpoint": target,
+        "status": "pending",
+        "tries": 0,
+        "turn": turn,
+        "due": account.now() + delay,
+        "began": None,
+        "last_status": None,
+        "last_error": None,
+        "again": again,
+    }
+    return account.waiting[id]
+
+
+def resend(account: Account, event: Obj) -> int:
+    """
+    Owe an event once more to everybody who would hear of it now, as from the dashboard. Returns to how many. What
+    is tried by itself goes on being tried.
+    """
+    targets = [LISTENER] if account.listens and not account.deaf else []
+    targets += [
+        endpoint["id"]
+        for endpoint in account.all("webhook_endpoint")
+        if endpoint["status"] == "enabled"
+        and any(matches(event["type"], wanted) for wanted in endpoint["enabled_events"])
+    ]
+    hidden = account.secret("post")
+    for target in targets:
+        hidden["resent"] = hidden.get("resent", 1) + 1
+        _owe(account, event, target, turn=chaos.horizon(account), again=hidden["resent"])
+    account.changes += 1
+    return len(targets)
 
 
 def due(account: Account, listening: Listening, *, wanted: Callable[[Obj], bool]) -> list[Obj]:
     """
     The deliveries to make now, in the order to make them. Under ``shuffle`` that order is drawn by lot, under
-    ``duplicate`` each stands twice, under ``hold`` there are none, under ``drop`` all are given up.
+    ``duplicate`` each stands twice, under ``hold`` there are none, under ``drop`` all are given up. Under
+    ``chaos`` each waits until enough others were told that are to overtake it. An endpoint that is disabled when
+    its turn comes is tried no more.
     """
     if listening.mode == "hold":
         return []
     now = account.now()
-    found = [row for row in account.waiting.values() if row["due"] <= now and wanted(row)]
+    found = []
+    for row in [row for row in account.waiting.values() if row["due"] <= now]:
+        if _is_disabled(account, row["endpoint"]):
+            _end(account, row, "failed")
+        elif wanted(row):
+            found.append(row)
     if listening.mode == "drop":
         for row in found:
             _end(account, row, "dropped")
         return []
+    found = [row for row in found if is_due(account, row)]
+    found.sort(key=lambda row: row["turn"])
     if listening.mode == "shuffle":
         listening.dice.shuffle(found)
     if listening.mode == "duplicate":
         return [row for row in found for _ in range(2)]
     return found
+
+
+def is_due(account: Account, row: Obj) -> bool:
+    """Whether a delivery's time has come, and under ``chaos`` its turn."""
+    now = account.now()
+    if account.chaos is None or row["due"] > now:
+        return bool(row["due"] <= now)
+    return bool(row["turn"] <= chaos.horizon(account) or row["due"] + chaos.PATIENCE <= now)
+
+
+def _is_disabled(account: Account, target: str) -> bool:
+    if target == LISTENER:
+        return account.deaf
+    endpoint = account.objects.get(target)
+    return endpoint is not None and endpoint["status"] == "disabled"
 
 
 def letter(account: Account, listening: Listening, row: Obj) -> Webhook:
@@ -137,7 +196,8 @@ def arrived(account: Account, row: Obj, status: int | None = None) -> None:
     """Write down that a delivery was accepted."""
     row |= {"tries": row["tries"] + 1, "last_status": status, "last_error": None}
     if row["status"] == "pending":
-        account.objects[row["event"]]["pending_webhooks"] -= 1
+        if not row["again"]:
+            account.objects[row["event"]]["pending_webhooks"] -= 1
         _end(account, row, "delivered")
 
 

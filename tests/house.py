@@ -9,7 +9,7 @@ from typing import Any
 
 from django.test import Client
 
-from donations import inbox, queries, services
+from donations import before_money, doubles, dunning, inbox, payouts, queries, returns, services
 from donations.models import StripeEvent
 from members import clock, outbox
 from sandbox.server import Sandbox
@@ -83,19 +83,28 @@ class House:
         """What workers and sweeps do, until nothing is left."""
         now = clock.now()
         inbox.process_waiting(now=now)
+        payouts.list_lines(now=now)
         services.settle(now=now)
+        dunning.write_due(now=now)
+        doubles.finish_undoing(now=now)
+        returns.end_disputed_plans(now=now)
+        doubles.notice_due(now=now)
+        before_money.sweep(now=now)
         outbox.deliver_due(now=now)
 
     def catch_up(self, *, seed: int | None = None, duplicates: bool = False) -> None:
         """Deliver all that Stripe has to say, in order or shuffled, and work it off."""
-        while webhooks := self.stripe.take_webhooks():
-            if duplicates:
-                webhooks = webhooks * 2
+        waiting = self.stripe.take_webhooks()
+        while True:
+            news = waiting * 2 if duplicates else waiting
             if seed is not None:
-                random.Random(seed).shuffle(webhooks)
-            self.deliver(webhooks)
+                random.Random(seed).shuffle(news)
+            self.deliver(news)
             self.work()
-        self.work()
+            following = self.stripe.take_webhooks()  # what our own calls brought about
+            if not waiting and not following:
+                return
+            waiting = following
 
     def assert_books_agree(self) -> None:
         """Our books and Stripe's are the same, to the cent, and nothing waits for anybody."""

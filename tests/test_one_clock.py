@@ -30,7 +30,8 @@ REAL_TIME = {
 }
 # The edges: what the outside world, a schedule, a person or (a mail backend) Django calls.
 EDGES = re.compile(
-    r"(config/health|config/demo|members/mailbox|(donations|members)/(views|pages|tasks|admin|webhooks))\.py"
+    r"(config/health|config/demo|members/mailbox|"
+    r"(donations|members)/(views|pages|plan_pages|double_pages|tasks|admin|notice_admin|webhooks))\.py"
     r"|(donations|members)/management/commands/\w+\.py"
 )
 

@@ -11,6 +11,7 @@ contradicts what we asked for raises `Mismatch`: a person has to look (RELIABILI
 """
 
 from donations.ledger.balance import fill_balance_entry
+from donations.ledger.changes import note_changes
 from donations.ledger.checkout import (
     note_checkout,
     note_checkout_expired,
@@ -20,6 +21,7 @@ from donations.ledger.checkout import (
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
 from donations.ledger.money_back import note_dispute, note_refund
 from donations.ledger.payments import note_charge, note_intent
+from donations.ledger.payouts import close_payout, note_payout, note_payout_lines
 from donations.ledger.recurring import (
     apply_subscription,
     find_subscription,
@@ -28,14 +30,17 @@ from donations.ledger.recurring import (
     note_invoice_payment,
     note_invoice_upcoming,
 )
+from donations.ledger.traces import note_trace
 
 __all__ = [
     "Mismatch",
     "NotOurs",
     "Unmatched",
     "apply_subscription",
+    "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "note_changes",
     "note_charge",
     "note_checkout",
     "note_checkout_expired",
@@ -47,5 +52,8 @@ __all__ = [
     "note_invoice_paid",
     "note_invoice_payment",
     "note_invoice_upcoming",
+    "note_payout",
+    "note_payout_lines",
     "note_refund",
+    "note_trace",
 ]

@@ -17,10 +17,17 @@ def note_balance_id(
     refund: Refund | None = None,
     dispute: Dispute | None = None,
 ) -> None:
-    """Remember that a balance transaction exists, so that its figures are fetched."""
-    insert_new(
-        [BalanceEntry(stripe_id=transaction_id, payment=payment, refund=refund, dispute=dispute, noted_at=at)]
-    )
+    """
+    Remember that a balance transaction exists, so that its figures are fetched.
+
+    A payout may have told it before, without a cause; then it gets its cause now, and a payment its figures.
+    """
+    cause = {"payment": payment, "refund": refund, "dispute": dispute}
+    if insert_new([BalanceEntry(stripe_id=transaction_id, noted_at=at, **cause)]):
+        return
+    orphans = BalanceEntry.objects.filter(stripe_id=transaction_id, payment=None, refund=None, dispute=None)
+    if orphans.update(**cause) and payment is not None:
+        _take_figures(transaction_id)
 
 
 def fill_balance_entry(movement: facts.BalanceTransaction) -> bool:
@@ -41,10 +48,18 @@ def fill_balance_entry(movement: facts.BalanceTransaction) -> bool:
         available_on=movement.available_on,
     )
     if filled:
-        Payment.objects.filter(balance_entries__stripe_id=movement.id, net_minor=None).update(
-            settlement_currency=movement.currency,
-            settlement_minor=movement.amount,
-            fee_minor=movement.fee,
-            net_minor=movement.net,
-        )
+        _take_figures(movement.id)
     return bool(filled)
+
+
+def _take_figures(transaction_id: str) -> None:
+    """A payment's own fee and net are those of its balance transaction, once they are known."""
+    entry = BalanceEntry.objects.filter(stripe_id=transaction_id).exclude(net_minor=None).first()
+    if entry is None or entry.payment_id is None:
+        return
+    Payment.objects.filter(pk=entry.payment_id, net_minor=None).update(
+        settlement_currency=entry.currency,
+        settlement_minor=entry.amount_minor,
+        fee_minor=entry.fee_minor,
+        net_minor=entry.net_minor,
+    )

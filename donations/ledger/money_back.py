@@ -42,8 +42,8 @@ def note_refund(refund: facts.RefundFacts, *, now: datetime) -> Contribution:
     return contribution
 
 
-def note_dispute(dispute: facts.DisputeFacts, *, now: datetime) -> Contribution:
-    """A bank asks money back, or has decided. Raises Unmatched, NotOurs."""
+def note_dispute(dispute: facts.DisputeFacts, *, at: datetime, now: datetime) -> Contribution:
+    """A bank asks money back, or has decided; Stripe said so `at` that moment. Raises Unmatched, NotOurs."""
     payment, contribution = _payment_of_charge(dispute.payment_intent, dispute.charge)
     insert_new(
         [
@@ -58,10 +58,13 @@ def note_dispute(dispute: facts.DisputeFacts, *, now: datetime) -> Contribution:
                 reason=dispute.reason[:60],
                 answer_due_at=dispute.answer_due_at,
                 opened_at=dispute.opened_at,
+                lost_at=at if dispute.state == Dispute.State.LOST else None,
             )
         ]
     )
     row = Dispute.objects.get(stripe_id=dispute.id)
+    if dispute.state == Dispute.State.LOST and (row.lost_at is None or at < row.lost_at):
+        change(row, {"lost_at": at})
     if dispute.rank > row.rank:
         change(
             row,

@@ -9,6 +9,7 @@ from uuid import UUID
 from donations import facts
 from donations.ledger.balance import note_balance_id
 from donations.ledger.common import NotOurs, Unmatched, change, lock_contribution, locked, must_match
+from donations.ledger.traces import note_trace
 from donations.models import Contribution, Payment
 from donations.money import Money
 
@@ -32,9 +33,12 @@ def note_intent(intent: facts.Intent, *, state: str, at: datetime) -> Contributi
     return contribution
 
 
-def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
+def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = False) -> Contribution:
     """
     A charge succeeded, failed, or got its balance transaction.
+
+    :param is_later_word: it tells of what became of a charge, such as its fee or a dispute, perhaps months later: `at`
+        is not when it was paid, and whether it was is told by others.
 
     Raises Unmatched while we do not know whose it is; NotOurs for a failed one that belongs to nobody yet:
     no money moved, and the try that succeeds will tell its own story.
@@ -48,6 +52,9 @@ def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
     )
     if payment is None or not payment.stripe_invoice_id:
         must_match(contribution, charge.amount, charge.currency, charge.livemode)
+        if is_later_word and payment is None:
+            raise Unmatched(charge.payment_intent or charge.id)
+    if payment is None or not (payment.stripe_invoice_id or is_later_word):
         states = {"succeeded": PaymentState.SUCCEEDED, "failed": PaymentState.FAILED}
         payment = note_single_payment(
             contribution,
@@ -61,6 +68,8 @@ def note_charge(charge: facts.Charge, *, at: datetime) -> Contribution:
         if payment.stripe_charge_id != charge.id:
             payment.stripe_charge_id = charge.id
             payment.save(update_fields=["stripe_charge_id"])
+        if charge.card:
+            note_trace(payment, card=charge.card, now=at)
         if charge.balance_transaction:
             note_balance_id(charge.balance_transaction, at=at, payment=payment)
     return contribution

@@ -1,20 +1,33 @@
 """The tables of the money; each file has one subject."""
 
+from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
+from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
-from donations.models.inbox import ReconcileRun, StripeEvent
-from donations.models.payment import BalanceEntry, Dispute, Payment, Refund
+from donations.models.double import ChargeTrace, DoubleCharge
+from donations.models.dunning import Dunning
+from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
+from donations.models.notice import CardWatch, Notice
+from donations.models.payment import Dispute, Payment, Refund
 
 __all__ = [
     "Ask",
     "BalanceEntry",
     "Campaign",
+    "CardWatch",
+    "ChargeTrace",
     "Contribution",
     "Dispute",
+    "DoubleCharge",
+    "Dunning",
+    "Notice",
     "Payment",
+    "Payout",
+    "ReconcileFinding",
     "ReconcileRun",
     "Refund",
     "StripeCustomer",
     "StripeEvent",
     "Subscription",
+    "SubscriptionChange",
 ]

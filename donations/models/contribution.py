@@ -50,6 +50,9 @@ class Contribution(models.Model):
         default=False, help_text="Whether the reader wants one e-mail if the page is left unpaid."
     )
     return_url = models.CharField(max_length=500, blank=True)
+    membership_months = models.PositiveSmallIntegerField(
+        default=0, help_text="For how long a gift that was given once makes a member."
+    )
     livemode = models.BooleanField()
     created_at = models.DateTimeField()
 
@@ -198,6 +201,9 @@ class Subscription(models.Model):
     item_id = models.CharField(max_length=255, blank=True)
     product_id = models.CharField(max_length=255, blank=True)
     default_payment_method = models.CharField(max_length=255, blank=True)
+    card_given_at = models.DateTimeField(
+        null=True, blank=True, help_text="When the reader last gave another card."
+    )
     current_period_end = models.DateTimeField(null=True, blank=True)
     next_payment_at = models.DateTimeField(null=True, blank=True)
     pause_resumes_at = models.DateTimeField(null=True, blank=True)
@@ -207,6 +213,7 @@ class Subscription(models.Model):
     end_reason = models.CharField(max_length=40, blank=True)
     as_of = models.DateTimeField(null=True, blank=True)
     as_of_event = models.CharField(max_length=255, blank=True)
+    has_changed = models.BooleanField(default=False, help_text="Whether there are changes to look at.")
     revision = models.PositiveBigIntegerField(default=0)
 
     class Meta:

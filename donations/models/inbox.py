@@ -62,8 +62,15 @@ class StripeEvent(models.Model):
 
 
 class ReconcileRun(models.Model):
-    """One comparison with Stripe: since when, what was seen, what had been missed. Personal data: none."""
+    """
+    One comparison with Stripe: since when, what was seen, what had been missed or differed. Personal data: none.
+    """
 
+    class Scope(models.TextChoices):
+        EVENTS = "EVENTS", "Events that never came"
+        OBJECTS = "OBJECTS", "What Stripe has beside what our books say"
+
+    scope = models.CharField(max_length=10, choices=Scope, default=Scope.EVENTS)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True, blank=True)
     since = models.DateTimeField()
@@ -76,3 +83,27 @@ class ReconcileRun(models.Model):
 
     def __str__(self) -> str:
         return f"{self.started_at:%Y-%m-%d %H:%M} {self.missed} of {self.seen} missed"
+
+
+class ReconcileFinding(models.Model):
+    """Where our books and Stripe differed when they were compared, and what came of it. Personal data: none."""
+
+    class Outcome(models.TextChoices):
+        FOUND = "FOUND", "Found, nothing was done"
+        REPAIRED = "REPAIRED", "Repaired"
+        STILL_DIFFERS = "STILL_DIFFERS", "Still differs"
+        UNKNOWN_AT_STRIPE = "UNKNOWN", "Stripe does not list it"
+
+    run = models.ForeignKey(ReconcileRun, on_delete=models.CASCADE, related_name="findings")
+    kind = models.CharField(max_length=40)
+    stripe_id = models.CharField(max_length=255)
+    what = models.CharField(max_length=300)
+    outcome = models.CharField(max_length=14, choices=Outcome)
+    found_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-found_at", "-pk"]
+        indexes = [models.Index(fields=["outcome", "found_at"], name="reconcile_finding_by_outcome")]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.stripe_id}: {self.what}"

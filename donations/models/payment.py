@@ -1,4 +1,4 @@
-"""Money that moved: payments, what was given back, what is disputed, and what each did to Stripe's balance."""
+"""Money that moved: payments, what was given back, and what is disputed."""
 
 from __future__ import annotations
 
@@ -168,6 +168,9 @@ class Dispute(models.Model):
     reason = models.CharField(max_length=60, blank=True)
     answer_due_at = models.DateTimeField(null=True, blank=True)
     opened_at = models.DateTimeField()
+    lost_at = models.DateTimeField(
+        null=True, blank=True, help_text="When we first heard that it was lost; it can be won after that."
+    )
 
     class Meta:
         ordering = ["-opened_at", "-pk"]
@@ -181,50 +184,3 @@ class Dispute(models.Model):
         """Whether the disputed sum is taken from our balance now."""
         entries = list(self.balance_entries.all())
         return sum(entry.amount_minor or 0 for entry in entries) < 0
-
-
-class BalanceEntry(models.Model):
-    """
-    One line of Stripe's account of our money: a balance transaction. Personal data: none.
-
-    The id is often known before the figures: such a row waits (`net_minor` is empty) until they are fetched.
-    Once filled it never changes. Amounts are minor units of the settlement currency; net = amount − fee.
-    """
-
-    stripe_id = models.CharField(max_length=255, unique=True)
-    payment = models.ForeignKey(Payment, null=True, on_delete=models.PROTECT, related_name="balance_entries")
-    refund = models.ForeignKey(Refund, null=True, on_delete=models.PROTECT, related_name="balance_entries")
-    dispute = models.ForeignKey(Dispute, null=True, on_delete=models.PROTECT, related_name="balance_entries")
-    kind = models.CharField(max_length=40, blank=True)
-    currency = models.CharField(max_length=3, blank=True)
-    amount_minor = models.BigIntegerField(null=True)
-    fee_minor = models.BigIntegerField(null=True)
-    net_minor = models.BigIntegerField(null=True)
-    exchange_rate = models.CharField(max_length=32, blank=True)
-    occurred_at = models.DateTimeField(null=True)
-    available_on = models.DateTimeField(null=True)
-    noted_at = models.DateTimeField()
-    attempts = models.PositiveIntegerField(default=0)
-    next_attempt_at = models.DateTimeField(null=True)
-
-    class Meta:
-        verbose_name_plural = "balance entries"
-        constraints = [
-            CheckConstraint(
-                condition=Q(amount_minor=None, fee_minor=None, net_minor=None)
-                | Q(net_minor=F("amount_minor") - F("fee_minor")),
-                name="balance_entry_net_is_amount_less_fee",
-            ),
-            CheckConstraint(
-                condition=Q(payment__isnull=False, refund=None, dispute=None)
-                | Q(payment=None, refund__isnull=False, dispute=None)
-                | Q(payment=None, refund=None, dispute__isnull=False),
-                name="balance_entry_has_one_cause",
-            ),
-        ]
-        indexes = [
-            models.Index(fields=["noted_at"], condition=Q(net_minor=None), name="balance_entry_waiting")
-        ]
-
-    def __str__(self) -> str:
-        return f"{self.stripe_id} {self.currency} {self.net_minor}"

@@ -1,18 +1,14 @@
 """The tables of the people; each file has one subject."""
 
 from members.models.bounce import Bounce
-from members.models.membership import (
-    AppendOnly,
-    Membership,
-    MembershipState,
-    MembershipStep,
-    Tier,
-    TierThreshold,
-)
+from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member, Merge
+from members.models.standing import STANDING, MembershipState, Standing
+from members.models.tier import Tier, TierThreshold
 
 __all__ = [
+    "STANDING",
     "AppendOnly",
     "Bounce",
     "Consent",
@@ -22,6 +18,8 @@ __all__ = [
     "MembershipStep",
     "Merge",
     "Message",
+    "StaffNote",
+    "Standing",
     "Tier",
     "TierThreshold",
 ]

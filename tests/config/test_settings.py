@@ -126,6 +126,11 @@ WRONG: list[tuple[str, str]] = [
     ("EMAIL_URL", "mail.gazette.example"),
     ("LOG_FORMAT", "xml"),
     ("LOG_LEVEL", "LOUD"),
+    ("MEMBERSHIP_GRACE_DAYS", "-1"),
+    ("MEMBERSHIP_GRACE_DAYS", "a week"),
+    ("MEMBERSHIP_LAPSE_DAYS", "13"),  # shorter than the days of grace
+    ("ONE_OFF_MEMBERSHIP_MONTHS", "121"),
+    ("ONE_OFF_MEMBERSHIP_MONTHS", "1.5"),
 ]
 
 

@@ -21,6 +21,7 @@ from donations import gateway, handlers, inbox
 from donations.models import Contribution, Payment, StripeEvent, Subscription
 from members import clock
 from members.models import Member, Message
+from sandbox.subscriptions import pause
 from tests.house import WEBHOOK, House, session_of
 
 pytestmark = pytest.mark.django_db
@@ -312,6 +313,38 @@ def test_a_worker_that_was_slower_than_its_lease_undoes_what_it_did(house, monke
     assert state_of(completed).processed_at == now + inbox.LEASE
     assert Payment.objects.count() == Message.objects.count() == 1
     assert house.status(answer)["status"] == "paid"
+
+
+def test_a_worker_that_is_overtaken_by_news_of_the_same_second_asks_stripe_at_once(house, monkeypatch):
+    house.give_and_pay(interval="month", amount=500)
+    subscription = Subscription.objects.get()
+    house.stripe.advance(timedelta(hours=1))
+    gateway_calls = house.stripe.calls
+    with house.stripe.account.lock:
+        pause(
+            house.stripe.account, {"bill_for": {"unused_time_from": {"type": "none"}}}, subscription.stripe_id
+        )
+    updated, paused = (json.loads(letter.body) for letter in house.stripe.take_webhooks())
+    assert updated["created"] == paused["created"]
+    tell(house, updated)
+    tell(house, paused)
+    prepare, now, overtaken_by = handlers.prepare, clock.now(), [state_of(updated).pk]
+
+    def then_overtaken(kind: str, event: dict[str, Any], *, now: datetime) -> Any:
+        work = prepare(kind, event, now=now)
+        if overtaken_by:
+            inbox.process(event_id=overtaken_by.pop(), now=now)
+        return work
+
+    monkeypatch.setattr(handlers, "prepare", then_overtaken)
+    before = len(gateway_calls)
+
+    assert inbox.process(event_id=state_of(paused).pk, now=now) is True
+
+    assert state_of(paused).state == state_of(updated).state == "PROCESSED"
+    assert state_of(paused).problem == ""
+    assert Subscription.objects.get().state == "PAUSED"
+    assert gateway_calls[before:] == [f"GET /v1/subscriptions/{subscription.stripe_id}"]
 
 
 # --- What contradicts us

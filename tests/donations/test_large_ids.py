@@ -49,8 +49,13 @@ def worn_sequences(db: None) -> Iterator[None]:
 
 
 def test_gifts_are_taken_beyond_two_to_the_thirty_one(worn_sequences, house, mailoutbox):
-    answers = [house.give_and_pay(email=f"ada{number}@example.org") for number in range(3)]
-    answers.append(house.give_and_pay(interval="month", amount=500, email="grace@example.org"))
+    cards = ["4242424242424242", "5555555555554444", "378282246310005"]
+    answers = [
+        house.give_and_pay(card, email=f"ada{number}@example.org") for number, card in enumerate(cards)
+    ]
+    answers.append(
+        house.give_and_pay("4000000000000077", interval="month", amount=500, email="grace@example.org")
+    )
 
     for model in (Contribution, Payment, StripeEvent, Member, Message):
         assert model._default_manager.latest("pk").pk > 2**31, model

@@ -6,6 +6,7 @@ Counts do not depend on the machine, so they can be held where seconds cannot (P
 
 from __future__ import annotations
 
+import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,7 +24,7 @@ from donations import inbox
 from donations.models import StripeEvent
 from members import clock
 from tests import factories
-from tests.house import House, session_of
+from tests.house import WEBHOOK, House, session_of
 
 CREATE, RECEIVE, RENEW = 8, 3, 14
 FEW, MANY = 2, 7
@@ -94,6 +95,30 @@ def test_receiving_an_event_costs_one_statement_and_no_call(house):
 
     assert StripeEvent.objects.count() == len(webhooks) > 3
     assert calls(house) == before
+
+
+def test_events_that_nobody_reads_cost_one_statement_together(house):
+    for number in range(MANY):
+        body = json.dumps(
+            {
+                "id": f"evt_unread{number}",
+                "object": "event",
+                "type": "product.created",
+                "created": int(clock.now().timestamp()),
+                "livemode": False,
+                "data": {"object": {"id": "prod_1", "object": "product"}},
+            }
+        ).encode()
+        headers = {"Stripe-Signature": house.stripe.sign(body)}
+        assert (
+            house.api.post(WEBHOOK, body, content_type="application/json", headers=headers).status_code == 200
+        )
+    with counting() as cost:
+        assert inbox.process_waiting(now=clock.now()) == MANY
+
+    assert [state for (state,) in StripeEvent.objects.values_list("state")] == ["IGNORED"] * MANY
+    assert len([statement for statement in cost if statement.startswith("UPDATE")]) <= 2, cost
+    assert len(cost) <= 4, cost
 
 
 def test_a_forged_event_costs_no_statement(house, api):

@@ -21,8 +21,16 @@ from django.conf import settings as django_settings
 from django.db import connection, connections
 from django.test import Client
 
-from donations import inbox, services
-from donations.models import BalanceEntry, Campaign, Contribution, Payment, StripeEvent
+from donations import doubles, inbox, services
+from donations.models import (
+    BalanceEntry,
+    Campaign,
+    ChargeTrace,
+    Contribution,
+    DoubleCharge,
+    Payment,
+    StripeEvent,
+)
 from members import clock, outbox
 from members.models import Member, Membership, MembershipStep, Message
 from tests.house import A_GIFT, CONTRIBUTIONS, House, session_of
@@ -189,7 +197,7 @@ def assert_each_effect_once(house: House) -> None:
     assert paid.count() > 15
     assert Message.objects.filter(kind="receipt").count() == paid.count()
     recurring = paid.exclude(stripe_invoice_id=None)
-    steps = MembershipStep.objects.filter(kind__in=["STARTED", "RENEWED"])
+    steps = MembershipStep.objects.effective().filter(kind__in=["STARTED", "RENEWED"])
     assert sorted(steps.values_list("reference", flat=True)) == sorted(
         recurring.values_list("stripe_invoice_id", flat=True)
     )
@@ -197,6 +205,25 @@ def assert_each_effect_once(house: House) -> None:
     assert Member.objects.count() == 11
     assert BalanceEntry.objects.filter(payment__isnull=False).count() == paid.count()
     assert not paid.filter(fee_minor=None).exists()
+
+
+def test_gifts_of_one_reader_that_are_booked_at_once_each_prolong_the_membership(house, settings):
+    """Each is booked under the lock of its own contribution; none may overlook the others."""
+    settings.ONE_OFF_MEMBERSHIP_MONTHS = 6
+    house.give_and_pay(interval="month", amount=500)  # Ada is a member already, whom all of them find
+    for _ in range(4):
+        house.stripe.pay(session_of(house.begin()))
+    webhooks = house.stripe.take_webhooks()
+    house.deliver([one for one in webhooks if b'"checkout.session.completed"' in one.body])
+    events = list(StripeEvent.objects.filter(state="RECEIVED").values_list("pk", flat=True))
+    now = clock.now()
+
+    at_once(4, lambda number: inbox.process(event_id=events[number], now=now))
+
+    membership = Membership.objects.get(source_kind="GIFT")
+    assert (membership.ends_at.year - now.year) * 12 + membership.ends_at.month - now.month == 24
+    steps = membership.steps.effective().values_list("kind", flat=True)
+    assert sorted(steps) == ["RENEWED", "RENEWED", "RENEWED", "STARTED"]
 
 
 @pytest.mark.parametrize("workers", [2, 6])
@@ -336,3 +363,18 @@ def test_workers_that_are_killed_in_the_middle_lose_and_double_nothing(house):
 
 def waiting() -> bool:
     return StripeEvent.objects.filter(state="RECEIVED").exists()
+
+
+def test_twenty_workers_ask_once_about_a_gift_that_was_given_twice(house: House) -> None:
+    for _ in range(2):
+        house.stripe.pay(session_of(house.begin(amount=2500)))
+    house.deliver(house.stripe.take_webhooks())
+    inbox.process_waiting(now=clock.now())
+    assert ChargeTrace.objects.filter(looked_at=None).count() == 2
+    now = clock.now()
+
+    noticed = at_once(20, lambda _: doubles.notice_due(now=now))
+
+    assert sum(noticed) == 1
+    assert DoubleCharge.objects.count() == 1
+    assert Message.objects.filter(kind=doubles.SECOND_CHARGE).count() == 1

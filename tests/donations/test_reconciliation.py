@@ -113,7 +113,7 @@ def test_to_reconcile_twice_is_to_reconcile_once(house):
     house.catch_up()  # and what was late comes after all
     assert (StripeEvent.objects.count(), Payment.objects.count()) == (events, payments)
     house.assert_books_agree()
-    assert [run.missed for run in ReconcileRun.objects.order_by("pk")] == [events, 0]
+    assert [run.missed for run in ReconcileRun.objects.filter(scope="EVENTS").order_by("pk")] == [events, 0]
 
 
 def test_a_key_of_the_other_mode_stops_everything(house, settings):
@@ -129,7 +129,7 @@ def test_a_key_of_the_other_mode_stops_everything(house, settings):
 
 def test_what_was_found_before_stripe_went_away_is_kept(house, monkeypatch):
     monkeypatch.setattr("stripe._http_client.HTTPClient.INITIAL_DELAY", 0)
-    monkeypatch.setattr(reconciliation, "_PAGE", 5)
+    monkeypatch.setattr("donations.reconciliation.events._PAGE", 5)
     some_life(house)
     list_events = gateway.list_events
 

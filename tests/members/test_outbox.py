@@ -482,6 +482,7 @@ def test_the_mail_about_an_end_is_rung_for_at_once(
         currency="USD",
         started_at=now,
         paid_through=now,
+        grace_until=now,
         ends_at=now,
     )
     tasks.end_due_memberships()

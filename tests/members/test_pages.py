@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 from django.contrib.auth.models import User
 from django.core.mail import EmailMessage, get_connection, send_mail
+from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
-from members import crypto, emails, mailbox, outbox, samples, services
+from members import crypto, doorbell, emails, mailbox, outbox, samples, services
 from members.models import Member, Membership, Message, Tier
-from members.services import Plan, Step
+from tests.members.plans import a_plan
 
 pytestmark = [pytest.mark.django_db, pytest.mark.urls("tests.members.urls")]
 
@@ -168,9 +170,9 @@ def staff(client: Client, admin_user: User) -> Client:
 
 @pytest.fixture
 def membership(grace: Member, tiers: dict[str, Tier], now: datetime) -> Membership:
-    plan = Plan("contribution-1", 60_00, "USD", now, now + 30 * DAY, None)
-    step = Step(kind="STARTED", reference="invoice-1", at=now, why="First payment.", actor="stripe")
-    return services.follow_plan(member=grace, plan=plan, step=step, now=now)
+    membership = services.follow_plan(member=grace, plan=a_plan(now), now=now)
+    assert membership is not None
+    return membership
 
 
 def test_staff_find_a_reader_by_the_whole_address_in_any_case(
@@ -212,8 +214,36 @@ def test_a_membership_shows_its_state_and_history(staff: Client, membership: Mem
     assert "Active" in staff.get("/admin/members/membership/", {"q": "contribution-1"}).content.decode()
     page = staff.get(f"/admin/members/membership/{membership.pk}/change/").content.decode()
 
-    assert "First payment." in page
+    assert "A payment arrived." in page
     assert 'name="_save"' not in page
+
+
+def test_staff_see_why_a_colleague_gave_a_membership(
+    staff: Client, grace: Member, tiers: dict[str, Tier], now: datetime
+) -> None:
+    given = services.give_complimentary(
+        member=grace,
+        tier=tiers["friend"],
+        until=(now + 90 * DAY).date(),
+        actor="staff:7",
+        why="Won our quiz.",
+        now=now,
+    )
+    page = staff.get(f"/admin/members/membership/{given.pk}/change/").content.decode()
+
+    assert "Won our quiz." in page
+    assert "staff:7" in page
+
+
+def test_a_membership_with_a_long_history_costs_no_more_than_one_with_a_short_one(
+    staff: Client, membership: Membership, now: datetime, django_assert_max_num_queries: Any
+) -> None:
+    path = f"/admin/members/membership/{membership.pk}/change/"
+    with CaptureQueriesContext(connection) as short:
+        staff.get(path)
+    services.follow_plan(member=membership.member, plan=a_plan(now, months=24), now=now + 800 * DAY)
+    with django_assert_max_num_queries(len(short)):
+        staff.get(path)
 
 
 def test_the_list_of_memberships_costs_the_same_for_one_and_for_many(
@@ -221,8 +251,7 @@ def test_the_list_of_memberships_costs_the_same_for_one_and_for_many(
 ) -> None:
     for number in range(20):
         reader = services.get_or_join(email=f"ada+{number}@example.org", now=now)
-        plan = Plan(f"contribution-x{number}", 60_00, "USD", now, now + 30 * DAY, None)
-        services.follow_plan(member=reader, plan=plan, step=None, now=now)
+        services.follow_plan(member=reader, plan=a_plan(now, reference=f"contribution-x{number}"), now=now)
     with django_assert_max_num_queries(7):
         staff.get("/admin/members/membership/")
 
@@ -247,7 +276,9 @@ def test_what_cannot_be_opened_is_said_instead_of_failing(
     assert "cannot be opened" in page.content.decode()
 
 
-def test_staff_set_tiers_and_their_minimums(staff: Client) -> None:
+def test_staff_set_tiers_and_their_minimums(staff: Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    rung: list[str] = []
+    monkeypatch.setattr(doorbell, "ring", rung.append)
     form = {
         "slug": "friend",
         "name": "Friend",
@@ -259,6 +290,7 @@ def test_staff_set_tiers_and_their_minimums(staff: Client) -> None:
     }
     assert staff.post("/admin/members/tier/add/", form).status_code == 302
     assert Tier.objects.get().thresholds.get().minimum_annual_minor == 24_00
+    assert rung == ["members.tasks.follow_tiers"], "members move to the tiers as they are drawn now"
 
     wrong = {**form, "slug": "patron", "thresholds-0-currency": "usd"}
     assert staff.post("/admin/members/tier/add/", wrong).status_code == 200

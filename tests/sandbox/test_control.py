@@ -4,10 +4,11 @@ What a script can do with the sandbox over HTTP, and how it keeps its state.
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 import threading
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,11 @@ import pytest
 import requests
 import stripe
 
+from sandbox import persist
 from sandbox.__main__ import arguments, main, serve
 from sandbox.errors import StripeError
 from sandbox.server import Running, Sandbox
-from tests.sandbox.conftest import KEY, Checked
+from tests.sandbox.conftest import KEY, START, Checked
 from tests.sandbox.gifts import once, regularly
 
 
@@ -109,6 +111,41 @@ def test_a_script_is_the_bank(script: Script, client: stripe.StripeClient, sandb
     assert script.post(f"disputes/{dispute['id']}/close", status="lost")["status"] == "lost"
 
 
+def test_a_script_plans_what_happens_later(
+    script: Script, client: stripe.StripeClient, sandbox: Checked
+) -> None:
+    sandbox.pay(once(client).id)
+    charge = client.v1.charges.list().data[0].id
+
+    planned = script.post(f"charges/{charge}/dispute", reason="duplicate", **{"in": "10 days"})
+    script.post(f"charges/{charge}/refund", at="2027-02-01T12:00:00Z")
+
+    assert (planned["call"], planned["state"]) == (f"charges/{charge}/dispute", "waiting")
+    assert client.v1.disputes.list().data == []
+    script.post("clock", advance="11 days")
+    dispute = client.v1.disputes.list().data[0]
+    assert (dispute.created, dispute.reason) == (planned["at"], "duplicate")
+    script.post(f"disputes/{dispute.id}/close", status="won", **{"in": "2 days"})
+    script.post("clock", advance="30 days")
+    assert client.v1.disputes.retrieve(dispute.id).status == "won"
+    assert [(row["state"], row["refusal"]) for row in script.get("later")["data"]] == [
+        ("done", None),
+        ("refused", f"Charge {charge} has been charged back."),
+        ("done", None),
+    ]
+    for body in (
+        {"in": "soon"},
+        {"at": "soon"},
+        {"at": "2020-01-01"},
+        {"in": "1 day", "at": "2028-01-01"},
+        {"in": "1 day", "colour": "red"},
+    ):
+        assert script.status(f"charges/{charge}/refund", **body) == 400
+    assert script.status("reset", **{"in": "1 day"}) == 400
+    with pytest.raises(StripeError):
+        sandbox.later(datetime(2030, 1, 1, tzinfo=UTC), "reset")
+
+
 def test_a_script_changes_the_card_that_pays_renewals(
     script: Script, client: stripe.StripeClient, sandbox: Checked
 ) -> None:
@@ -131,6 +168,9 @@ def test_a_script_expires_recovers_and_resets(
     assert script.post(f"sessions/{session.id}/recover")["recovered_from"] == session.id
     script.post("webhooks", mode="hold")
     assert script.get("deliveries")["mode"] == "hold"
+    owed = len(script.get("deliveries")["data"])
+    assert script.get("deliveries/waiting") == {"waiting": owed, "due": owed}
+    assert owed > 0
 
     assert abs(script.post("reset")["offset_seconds"]) < 1
 
@@ -222,6 +262,52 @@ def test_what_is_kept_in_a_file_is_there_after_a_restart(tmp_path: Path, running
     assert second.books()["EUR"]["charges"] == {"count": 3, "amount": 3500}
 
 
+def test_a_file_of_an_earlier_sandbox_is_brought_up_to_date(tmp_path: Path, running: Running) -> None:
+    file = tmp_path / "sandbox.json"
+    first = running.use(Sandbox(state=file, system_time=lambda: START))
+    client = stripe.StripeClient(KEY, base_addresses={"api": running.url})
+    first.pay(once(client).id)
+    assert first.archive is not None
+    first.archive.save()
+    kept = json.loads(file.read_text())
+    assert kept["version"] == 2
+    del kept["version"], kept["settings"], kept["hidden"]["balance"], kept["hidden"]["post"]
+    for row in kept["waiting"].values():
+        del row["turn"], row["again"]
+    file.write_text(json.dumps(kept))
+
+    second = running.use(Sandbox(state=file, system_time=lambda: START))
+
+    assert [letter.type for letter in second.take_webhooks()] == [
+        letter.type for letter in first.take_webhooks()
+    ]
+    second.change_settings(payouts={"interval": "daily"})
+    second.advance(timedelta(days=3))
+    assert second.statement()["EUR"]["payouts"] == {"count": 1, "amount": 1426}
+    file.write_text(json.dumps({**kept, "version": 3}))
+    with pytest.raises(persist.Unreadable, match="later sandbox"):
+        Sandbox(state=file)
+
+
+def test_what_was_set_and_planned_is_there_after_a_restart(tmp_path: Path, running: Running) -> None:
+    file = tmp_path / "sandbox.json"
+    first = running.use(Sandbox(state=file, system_time=lambda: START))
+    client = stripe.StripeClient(KEY, base_addresses={"api": running.url})
+    first.change_settings(payouts={"interval": "daily"})
+    first.pay(once(client).id)
+    charge = client.v1.charges.list().data[0].id
+    first.later(datetime.fromtimestamp(START, UTC) + timedelta(days=9), f"charges/{charge}/dispute")
+    assert first.archive is not None
+    first.archive.save()
+
+    second = running.use(Sandbox(state=file, system_time=lambda: START))
+    second.advance(timedelta(days=10))
+
+    assert second.settings()["payouts"]["interval"] == "daily"
+    assert second.statement()["EUR"]["payouts"]["count"] == 1
+    assert second.statement()["EUR"]["disputes"]["count"] == 1
+
+
 EVERYWHERE = "0.0.0.0"  # noqa: S104 - the point of the test
 
 
@@ -233,6 +319,41 @@ def test_it_listens_to_strangers_only_when_told_to(capsys: pytest.CaptureFixture
     assert arguments(["--host", "localhost"]).port == 12111
     with pytest.raises(SystemExit):
         arguments(["--host", "news.example.org"])
+
+
+def test_its_settings_can_be_given_at_the_start_if_they_make_sense(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    given = arguments(["--settings", '{"payouts": {"interval": "weekly"}}'])
+    assert given.settings == {"payouts": {"interval": "weekly"}}
+    for text, why in (
+        ('{"payouts": {"interval": "hourly"}}', "must be one of manual, daily"),
+        ("[]", "must be a JSON object"),
+        ("{", "invalid loads value"),
+    ):
+        with pytest.raises(SystemExit):
+            arguments(["--settings", text])
+        assert why in capsys.readouterr().err
+
+
+def test_a_script_sets_the_account_up_and_reads_its_statement(
+    script: Script, client: stripe.StripeClient, sandbox: Checked
+) -> None:
+    assert script.get("settings")["payouts"]["interval"] == "manual"
+    changed = script.post("settings", payouts={"interval": "daily"}, collection={"then": "unpaid"})
+    assert (changed["payouts"]["interval"], changed["payouts"]["delay_days"]) == ("daily", 2)
+    assert script.post("settings", payouts={"interval": "hourly"})["status"] == 400
+    assert script.status("settings", weather={}) == 400
+    sandbox.pay(once(client).id)
+    script.post("clock", advance="3 days")
+    payout = client.v1.payouts.list().data[0].id
+    assert script.get("statement")["EUR"]["payouts"] == {"count": 1, "amount": 1426}
+
+    assert script.post(f"payouts/{payout}/fail", code="no_account")["status"] == "failed"
+
+    assert script.get("statement")["EUR"]["failed_payouts"] == {"count": 1, "amount": 1426}
+    script.post("reset")
+    assert script.get("settings")["payouts"]["interval"] == "manual"
 
 
 def test_it_serves_until_told_to_stop_and_then_writes_its_state(

@@ -1,5 +1,5 @@
 """
-Reconciliation: what Stripe told and we did not hear goes through the same inbox as everything else.
+The comparison of events: what Stripe told and we did not hear.
 
 Stripe lists the events of 30 days. Each one that our inbox does not know was lost on its way (or came while
 we were away) and is stored as if it had arrived now.
@@ -20,16 +20,13 @@ from django.db.models import F
 from donations import gateway, inbox
 from donations.errors import DonationError
 from donations.models import ReconcileRun, StripeEvent
+from donations.reconciliation.account import WrongAccount, WrongMode, must_be_ours
 
 HORIZON = timedelta(days=29)  # Stripe keeps 30 days of events; a day less leaves room for slow runs
 USUAL = timedelta(days=3)  # as long as Stripe goes on trying to deliver
 _OVERLAP = timedelta(hours=1)
 _PAGE = 100
 _log = structlog.get_logger(__name__)
-
-
-class WrongMode(Exception):
-    """Stripe's events are of the other mode (live or test) than our key: the wrong account or key."""
 
 
 @dataclass(slots=True)
@@ -48,7 +45,10 @@ def due_since(*, now: datetime) -> datetime:
     comparison of that length since then (an outage, ours or Stripe's).
     """
     complete = ReconcileRun.objects.filter(
-        finished_at__isnull=False, problem="", since__lte=F("started_at") - USUAL
+        scope=ReconcileRun.Scope.EVENTS,
+        finished_at__isnull=False,
+        problem="",
+        since__lte=F("started_at") - USUAL,
     )
     last = complete.order_by("-started_at").values_list("started_at", flat=True).first()
     return min(now - USUAL, last - _OVERLAP) if last else now - USUAL
@@ -60,17 +60,18 @@ def reconcile(*, since: datetime, now: datetime, dry_run: bool = False) -> Repor
 
     Can be run at any time and twice: an event is stored once. Processing is the inbox's business.
 
-    :raises WrongMode: nothing was stored.
+    :raises WrongMode, WrongAccount: nothing was stored.
     :raises PaymentsUnavailable, PaymentsRefused: what was found until then is stored; run it again.
     """
     since = max(since, now - HORIZON)
     report = Report(since=since)
     run = None if dry_run else ReconcileRun.objects.create(started_at=now, since=since)
     try:
+        must_be_ours()
         events = gateway.list_events(since=since, until=now)
         while page := list(islice(events, _PAGE)):
             _take(page, report, now=now, dry_run=dry_run)
-    except (DonationError, WrongMode) as error:
+    except (DonationError, WrongMode, WrongAccount) as error:
         if run:
             _close(run, report, now=now, problem=type(error).__name__)
         raise

@@ -1,0 +1,32 @@
+"""What is remembered of a first payment, so that a second one soon after it is noticed (`donations.doubles`)."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from django.conf import settings
+
+from donations.models import ChargeTrace, Payment
+from members import crypto
+from members.rows import insert_new
+
+
+def note_trace(payment: Payment, *, card: str = "", now: datetime) -> None:
+    """
+    Remember a first payment, and with which card it was made, if that is known.
+
+    :param card: Stripe's fingerprint of the card or account; only its keyed hash is stored.
+    """
+    if payment.is_renewal or not settings.DOUBLE_CHARGE_DAYS:
+        return
+    card_hash = hash_of(card)
+    if insert_new([ChargeTrace(payment=payment, card_hash=card_hash, noted_at=now)]) or not card_hash:
+        return
+    ChargeTrace.objects.filter(payment=payment).exclude(card_hash=card_hash).update(
+        card_hash=card_hash, looked_at=None
+    )
+
+
+def hash_of(card: str) -> str:
+    """The keyed hash of a card's fingerprint; empty for none."""
+    return crypto.lookup_hash(f"card fingerprint:{card}") if card else ""

@@ -1,0 +1,99 @@
+"""What our side says: the books as `manage.py books` counts them, and what became of memberships and mail."""
+
+from __future__ import annotations
+
+from collections import Counter
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
+
+from tests.year.figures import Figures
+from tests.year.mailbox import Mailbox
+
+if TYPE_CHECKING:
+    from django.db.models import QuerySet
+
+
+def read(mailbox: Mailbox, *, now: datetime) -> Figures:
+    """Our figures at this moment."""
+    from django.db.models import Count
+
+    from donations import queries
+    from donations.models import Subscription
+    from members import census
+    from members.models import Membership, Message
+
+    figures = Figures()
+    currency_of = dict(Membership.objects.values_list("pk", "currency"))
+    for currency, entry in queries.get_books().items():
+        for column, name, part in (
+            ("payments", "charges", "count"),
+            ("gross", "charges", "amount"),
+            ("refunded", "refunds", "count"),
+            ("refunds", "refunds", "amount"),
+            ("disputed", "disputes", "count"),
+            ("disputes", "disputes", "amount"),
+        ):
+            figures.add(currency, column, entry[name][part])
+        figures.add(currency, "fees", entry["fees"])
+        figures.add(currency, "net", entry["net"])
+        figures.add(currency, "active", entry["active_subscriptions"])
+    behind = Subscription.objects.filter(state__in=["PAST_DUE", "UNPAID"]).values_list("currency")
+    paused = Subscription.objects.filter(state="PAUSED").values_list("currency")
+    for column, rows in (("past due", behind), ("paused", paused)):
+        for currency, count in rows.annotate(Count("pk")).order_by():
+            figures.add(currency, column, count)
+    for standing in census.each_on(now):
+        if standing.state.is_member:
+            figures.add(currency_of[standing.membership_id], "members")
+    # What was withdrawn before it left is owed no more.
+    owed = Message.objects.exclude(state="FAILED", failure_code="withdrawn")
+    kinds = owed.values_list("kind").annotate(Count("pk")).order_by()
+    figures.owed = Counter(dict(kinds))
+    figures.sent = mailbox.count()
+    return figures
+
+
+def left_to_do() -> dict[str, int]:
+    """What waits for a worker now; nothing that waits for a day to come. The first subject that is not done counts."""
+    from django.db.models import Q
+
+    from donations.models import BalanceEntry, StripeEvent
+    from members import clock
+    from members.models import Message
+
+    now = clock.now()
+    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
+    waiting: dict[str, QuerySet[Any]] = {
+        "events": StripeEvent.objects.filter(due, state="RECEIVED"),
+        "mails": Message.objects.filter(Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")),
+        "fees": BalanceEntry.objects.filter(due, net_minor=None),
+    }
+    for name, rows in waiting.items():
+        if count := rows.count():
+            return {name: count}
+    return {}
+
+
+def put_off() -> int:
+    """How many events are to be tried again within a minute, since two workers met or Stripe hiccuped."""
+    from donations.models import StripeEvent
+    from members import clock
+
+    now = clock.now()
+    soon = StripeEvent.objects.filter(state="RECEIVED", next_attempt_at__gt=now)
+    return soon.filter(next_attempt_at__lte=now + timedelta(minutes=1)).count()
+
+
+def standstill() -> dict[str, int]:
+    """What nobody will work off by himself, which there must be none of in the end."""
+    from donations.models import BalanceEntry, StripeEvent
+    from members.models import Message
+
+    return {
+        "events that wait for something unknown": StripeEvent.objects.filter(state="PARKED").count(),
+        "events in quarantine": StripeEvent.objects.filter(state="QUARANTINED").count(),
+        "fees that could not be fetched": BalanceEntry.objects.filter(net_minor=None).count(),
+        "mails that were given up": Message.objects.filter(state="FAILED")
+        .exclude(failure_code="withdrawn")
+        .count(),
+    }

@@ -1,0 +1,17 @@
+"""
+The one settings module, as the year needs it: as fast as in production, and nothing that has to survive a power cut.
+
+With DEBUG on, Django asks SQLite to spell out each statement, which doubles their number.
+"""
+
+import os
+
+from config.settings import *  # noqa: F403
+from config.settings import DATABASES
+
+DEBUG = False
+if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
+
+# A broker may be shared with other houses, whose workers know nothing of the year's tasks.
+CELERY_TASK_DEFAULT_QUEUE = os.environ.get("YEAR_QUEUE", "year")
