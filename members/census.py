@@ -2,7 +2,8 @@
 How many members there were: on any day, by tier and state, from the steps of their memberships alone.
 
 What was true of a day can be asked for as it is known now, or as it was known at a later moment (`known_at`): so a
-number that was reported last year can be found again after late news has corrected it. Nothing here writes.
+number that was reported last year can be found again after late news has corrected it, and after staff have noticed
+that two addresses are one person. Nothing here writes.
 """
 
 from __future__ import annotations
@@ -14,12 +15,12 @@ from datetime import date, datetime, timedelta
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import CharField, OuterRef, QuerySet, Subquery, Value
+from django.db.models import CharField, OuterRef, Q, QuerySet, Subquery, Value
 from django.db.models.functions import Concat
 from django.db.models.lookups import Exact
 
-from members import calendar
-from members.models import Member, Membership, MembershipState, MembershipStep, Tier
+from members import calendar, people
+from members.models import Member, Membership, MembershipState, MembershipStep, Merge, Tier
 from members.models.standing import state_at
 
 # Of a person with several memberships, the one counts that comes first here; among equals the one of the higher tier.
@@ -39,7 +40,7 @@ _WEIGHT = {
 class Standing:
     """How one person stood at a moment."""
 
-    member_id: int
+    person_id: int  # the member that stands for the person, if several are one
     membership_id: int
     state: MembershipState
     tier: str | None  # its slug
@@ -104,17 +105,35 @@ def _moment(when: date | datetime) -> datetime:
 
 def _best(moment: datetime, known_at: datetime | None, member: Member | None) -> Iterator[Standing]:
     tiers = {tier.pk: tier for tier in Tier.objects.all()}
+    kept = _merged(known_at)
     best: dict[int, tuple[tuple[int, int, int], Standing]] = {}
     for member_id, membership_id, stood in _stood(moment, known_at, member).iterator(chunk_size=10_000):
         if stood is None:
             continue
         state, _, tier_id = stood.partition(":")
         tier = tiers[int(tier_id)] if tier_id else None
-        found = Standing(member_id, membership_id, MembershipState(state), tier.slug if tier else None)
+        person_id = kept.get(member_id, member_id)
+        found = Standing(person_id, membership_id, MembershipState(state), tier.slug if tier else None)
         weight = (_WEIGHT[found.state], -(tier.position if tier else -1), membership_id)
-        if member_id not in best or weight < best[member_id][0]:
-            best[member_id] = (weight, found)
+        if person_id not in best or weight < best[person_id][0]:
+            best[person_id] = (weight, found)
     return (found for _, found in best.values())
+
+
+def _merged(known_at: datetime | None) -> dict[int, int]:
+    """Of each member that was merged into another, by the merges that stand (or stood then): the one that is kept."""
+    standing = Merge.objects.filter(undone_at=None)
+    if known_at is not None:
+        undone_later = Q(undone_at=None) | Q(undone_at__gt=known_at)
+        standing = Merge.objects.filter(undone_later, merged_at__lte=known_at)
+    into = dict(standing.values_list("duplicate", "kept"))
+    tops = {}
+    for member_id in into:
+        top = member_id
+        while top in into:  # merges never make a ring (members/merging.py)
+            top = into[top]
+        tops[member_id] = top
+    return tops
 
 
 def _stood(
@@ -135,5 +154,7 @@ def _stood(
         )
         .values("stood")[:1]
     )
-    memberships = Membership.objects.all() if member is None else Membership.objects.filter(member=member)
+    memberships = Membership.objects.all()
+    if member is not None:
+        memberships = memberships.filter(member__in=people.members_of(member.pk))
     return memberships.order_by().annotate(stood=last).values_list("member_id", "pk", "stood")

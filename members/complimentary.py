@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
-from members import calendar, life, memberships
+from members import calendar, life, memberships, people
 from members.models import Member, Membership, MembershipStep, StaffNote, Tier
 from members.rows import insert_new
 
@@ -48,7 +48,7 @@ def give_complimentary(
     )
     with transaction.atomic():
         # Two members of staff may do it at once: both wait here, and the second changes what the first gave.
-        Member.objects.select_for_update(no_key=True).only("pk").get(pk=member.pk)
+        Member.objects.select_for_update(no_key=True).only("pk").get(pk=member.merged_into_id or member.pk)
         running = _running(member, now)
         if running is None:
             running = Membership.objects.create(
@@ -86,10 +86,14 @@ def end_complimentary(*, membership: Membership, actor: str, why: str, now: date
 
 
 def _running(member: Member, now: datetime) -> Membership | None:
-    """The one that runs, locked; one whose end has come and was not noticed yet is ended first."""
-    found: Membership | None = (
-        memberships.locked().filter(member=member, source_kind=Source.COMPLIMENTARY, ended_at=None).first()
+    """
+    The one that runs, under whichever address of the person, locked; one whose end has come and was not noticed yet is
+    ended first.
+    """
+    running = memberships.locked().filter(
+        member__in=people.members_of(member.pk), source_kind=Source.COMPLIMENTARY, ended_at=None
     )
+    found: Membership | None = running.order_by("-ends_at", "pk").first()
     if found is not None and memberships.end_if_due(found, now):
         return None
     return found

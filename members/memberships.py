@@ -50,7 +50,7 @@ def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | No
     fingerprint = _fingerprint(plan)
     with transaction.atomic(savepoint=False):
         membership = _lock(plan.source, plan.reference)
-        if membership is None or membership.told != fingerprint:
+        if membership is None or membership.told != fingerprint or membership.member_id != member.pk:
             if membership is None:
                 begun = life.live(plan, _Rules((), plan.currency), now=now)
                 if not begun.entries:
@@ -123,14 +123,15 @@ def follow_tiers(*, now: datetime) -> int:
     changed = 0
     running = Membership.objects.filter(ended_at=None).exclude(source_kind=Source.COMPLIMENTARY)
     for currency in list(running.order_by().values_list("currency", flat=True).distinct()):
-        for lower, upper, tier_id in _ranges(_thresholds(currency)):
+        thresholds = _thresholds(currency)
+        for lower, upper, tier_id in _ranges(thresholds):
             wrong = running.filter(currency=currency, annual_minor__gte=lower)
             if upper is not None:
                 wrong = wrong.filter(annual_minor__lt=upper)
             wrong = wrong.exclude(tier_id=tier_id) if tier_id else wrong.exclude(tier=None)
             pks = list(wrong.order_by("pk").values_list("pk", flat=True))
             for start in range(0, len(pks), _SWEEP_BATCH):
-                changed += _redraw(pks[start : start + _SWEEP_BATCH], tier_id, now=now)
+                changed += _redraw(pks[start : start + _SWEEP_BATCH], tier_id, thresholds, now=now)
     return changed
 
 
@@ -238,11 +239,15 @@ def end_if_due(membership: Membership, now: datetime) -> bool:
     return True
 
 
-def _redraw(pks: Sequence[int], tier_id: int | None, *, now: datetime) -> int:
-    """Move memberships to a tier, and write that down."""
+def _redraw(
+    pks: Sequence[int], tier_id: int | None, thresholds: Sequence[TierThreshold], *, now: datetime
+) -> int:
+    """Move memberships to a tier that their amount reaches, and write that down."""
     with transaction.atomic():
         rows = [
-            row for row in locked().filter(pk__in=pks, ended_at=None).order_by("pk") if row.tier_id != tier_id
+            row
+            for row in locked().filter(pk__in=pks, ended_at=None).order_by("pk")
+            if row.tier_id != tier_id and _tier_of(row.annual_minor, thresholds) == tier_id
         ]
         Membership.objects.filter(pk__in=[row.pk for row in rows]).update(tier_id=tier_id)
         reference = f"{_REDRAWN}{life.reference_of_moment(now)}"

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from members import queries, services
+from members import merging, queries, services
 from members.models import Member, Membership, MembershipState, Message, Tier
 from members.services import NotPossible
 from tests.members.plans import DAY, a_plan, history, kinds
@@ -86,6 +86,14 @@ def test_giving_it_again_changes_the_terms_and_a_form_sent_twice_nothing(
     assert [note.text for note in second.notes.all()] == ["Won our quiz.", "Won it again."]
     assert queries.members_on(now).by_tier() == {"friend": 1}
     assert queries.members_on(now + DAY).by_tier() == {"patron": 1}
+
+
+def test_a_person_with_two_addresses_has_one(grace: Member, tiers: dict[str, Tier], now: datetime) -> None:
+    other = services.get_or_join(email="g.hopper@example.org", now=now)
+    first = give(other, tiers["friend"], now)
+    merging.merge(grace, other, actor="staff:7", why="She told us.", now=now)
+
+    assert give(grace, tiers["patron"], now + DAY) == first
 
 
 def test_one_that_is_over_is_followed_by_another(

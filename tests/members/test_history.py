@@ -15,7 +15,7 @@ from django.db import DatabaseError, connection, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from members import farewells, queries, services
+from members import farewells, merging, queries, services
 from members.models import AppendOnly, Member, MembershipState, MembershipStep, Tier
 from members.services import Amount, Failed, Paid, Plan, Switch
 from tests.members.plans import DAY, MONTH, a_plan, history
@@ -113,6 +113,26 @@ def test_a_person_with_two_memberships_is_one_member(
     assert (census.members, dict(census.people)) == (1, {("patron", State.ACTIVE): 1})
 
 
+def test_two_addresses_of_one_person_are_one_member_once_staff_have_noticed(
+    grace: Member, tiers: dict[str, Tier], now: datetime
+) -> None:
+    other = services.get_or_join(email="g.hopper@example.org", now=now)
+    services.follow_plan(member=grace, plan=a_plan(now), now=now)
+    services.follow_plan(
+        member=other, plan=a_plan(now, reference="contribution-2", annual_minor=240_00), now=now
+    )
+    assert queries.members_on(now).members == 2
+
+    noticed = merging.merge(grace, other, actor="staff:7", why="She told us.", now=now + DAY)
+    assert queries.members_on(now).people == {("patron", State.ACTIVE): 1}
+    assert queries.members_on(now, known_at=now).members == 2, "as it was reported then"
+    assert queries.get_state(grace, now) == State.ACTIVE
+
+    merging.undo(noticed, actor="staff:7", now=now + 2 * DAY)
+    assert queries.members_on(now).members == 2
+    assert queries.members_on(now, known_at=now + DAY).members == 1
+
+
 def test_a_day_ends_when_it_ends_in_the_newsroom(grace: Member, settings: Any) -> None:
     settings.NEWSROOM_TIME_ZONE = "Pacific/Kiritimati"  # 14 hours ahead of UTC
     started = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)  # midnight there: the 25th begins
@@ -127,7 +147,7 @@ def test_counting_costs_the_same_for_few_and_for_many(now: datetime, django_asse
     for number in range(12):
         reader = services.get_or_join(email=f"grace+{number}@example.org", now=now)
         services.follow_plan(member=reader, plan=a_plan(now, reference=f"contribution-{number}"), now=now)
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(3):
         assert queries.members_on(now).members == 12
 
 

@@ -625,6 +625,15 @@ def test_a_small_gift_prolongs_but_does_not_lower_the_tier(
 # --- Two at once, and everything at once
 
 
+def test_a_membership_goes_along_when_its_contribution_gets_another_member(
+    grace: Member, now: datetime
+) -> None:
+    ada = services.get_or_join(email="ada@example.org", now=now)
+    follow(grace, a_plan(now), now)
+
+    assert follow(ada, a_plan(now), now).member == ada
+
+
 def test_two_workers_that_start_the_same_membership_make_one(
     grace: Member, now: datetime, monkeypatch: pytest.MonkeyPatch
 ) -> None:

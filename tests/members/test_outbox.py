@@ -484,6 +484,7 @@ def test_the_mail_about_an_end_is_rung_for_at_once(
         paid_through=now,
         grace_until=now,
         ends_at=now,
+        ends_as="ENDED",
     )
     tasks.end_due_memberships()
     assert rung == ["members.tasks.send_owed_mail"]
