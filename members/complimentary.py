@@ -10,7 +10,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db import transaction
 
-from members import calendar, life, memberships, people
+from members import calendar, life, memberships, people, steps
 from members.models import Member, Membership, MembershipStep, StaffNote, Tier
 from members.rows import insert_new
 
@@ -58,7 +58,7 @@ def give_complimentary(
                 started_at=now,
                 **asdict(terms),
             )
-        elif memberships.stand_of(running) == terms:
+        elif steps.stand_of(running) == terms:
             return running  # a form that was sent twice
         else:
             memberships.write(running, **asdict(terms))
@@ -79,7 +79,7 @@ def end_complimentary(*, membership: Membership, actor: str, why: str, now: date
             raise NotPossible("This membership was not given by staff. It ends where it is paid.")
         if locked.ended_at is not None or locked.ends_at <= now:
             return False
-        ended = replace(memberships.stand_of(locked), paid_through=now, grace_until=now, ends_at=now)
+        ended = replace(steps.stand_of(locked), paid_through=now, grace_until=now, ends_at=now)
         memberships.write(locked, ended_at=now, **asdict(ended))
         _add(locked, Kind.ENDED, "Ended by staff.", reason, actor=actor, now=now)
         return True
@@ -111,5 +111,5 @@ def _reason(why: str) -> str:
 def _add(membership: Membership, kind: Kind, why: str, reason: str, *, actor: str, now: datetime) -> None:
     """Write down what was done in words that stay, and the reason in words that need not."""
     reference = life.reference_of_moment(now)
-    insert_new([memberships.next_step(membership, kind, reference, at=now, why=why, now=now, actor=actor)])
+    insert_new([steps.next_step(membership, kind, reference, at=now, why=why, now=now, actor=actor)])
     insert_new([StaffNote(membership=membership, text=reason, actor=actor, written_at=now)])

@@ -9,11 +9,9 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import datetime, timedelta
-from functools import cached_property
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -21,11 +19,11 @@ import structlog
 from babel.dates import format_date
 from django.conf import settings
 from django.db import transaction
-from django.db.models import Max
 
-from members import calendar, farewells, life, outbox, people, queries
-from members.life import Life, Plan, Stand
-from members.models import STANDING, Member, Membership, MembershipStep, Message, Standing, TierThreshold
+from members import farewells, life, outbox, people, queries, rules, steps
+from members.life import Life
+from members.models import Member, Membership, MembershipStep, Message, TierThreshold
+from members.plans import Plan
 from members.rows import insert_new
 
 log = structlog.get_logger(__name__)
@@ -34,7 +32,6 @@ Kind = MembershipStep.Kind
 Source = Membership.Source
 _SWEEP_BATCH = 500
 _NEWS_FOR = timedelta(days=30)  # a mail about an end that is longer ago only puzzles its reader
-_REDRAWN = "tiers:"
 FAREWELL = "membership_ended"
 
 
@@ -52,15 +49,15 @@ def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | No
         membership = _lock(plan.source, plan.reference)
         if membership is None or membership.told != fingerprint or membership.member_id != member.pk:
             if membership is None:
-                begun = life.live(plan, _Rules((), plan.currency), now=now)
+                begun = life.live(plan, rules.Rules((), plan.currency), now=now)
                 if not begun.entries:
                     return None
                 insert_new([_newcomer(member, plan, begun)])
                 membership = _lock(plan.source, plan.reference)
                 assert membership is not None, "inserted by us or by somebody else, and never deleted"
             recorded = list(membership.steps.all())
-            lived = life.live(plan, _Rules(_effective(recorded), plan.currency), now=now)
-            _record(membership, lived, recorded, now=now)
+            lived = life.live(plan, rules.Rules(steps.effective(recorded), plan.currency), now=now)
+            steps.record(membership, lived, recorded, now=now)
             write(
                 membership,
                 member_id=member.pk,
@@ -123,8 +120,8 @@ def follow_tiers(*, now: datetime) -> int:
     changed = 0
     running = Membership.objects.filter(ended_at=None).exclude(source_kind=Source.COMPLIMENTARY)
     for currency in list(running.order_by().values_list("currency", flat=True).distinct()):
-        thresholds = _thresholds(currency)
-        for lower, upper, tier_id in _ranges(thresholds):
+        thresholds = rules.thresholds_of(currency)
+        for lower, upper, tier_id in rules.ranges(thresholds):
             wrong = running.filter(currency=currency, annual_minor__gte=lower)
             if upper is not None:
                 wrong = wrong.filter(annual_minor__lt=upper)
@@ -171,59 +168,6 @@ def write(membership: Membership, **wanted: Any) -> None:
         membership.save(update_fields=list(changes))
 
 
-def _record(
-    membership: Membership, lived: Life, recorded: Sequence[MembershipStep], *, now: datetime
-) -> None:
-    """Add the steps that are true and not recorded; take back those that are recorded and not true."""
-    known = {
-        (step.kind, step.reference, step.at, step.place, stand_of(step)): step
-        for step in _effective(recorded)
-    }
-    wanted = {
-        (entry.kind, entry.reference, entry.at, entry.place, entry.stand): entry for entry in lived.entries
-    }
-    wrong = [step for key, step in known.items() if key not in wanted]
-    missing = [entry for key, entry in wanted.items() if key not in known]
-    editions = Counter((step.kind, step.reference) for step in recorded)
-    insert_new(
-        [
-            MembershipStep(
-                membership=membership,
-                kind=Kind.TAKEN_BACK,
-                reference=f"{step.kind}:{step.reference}"[:255],
-                edition=step.edition,
-                at=now,
-                recorded_at=now,
-                why="Later news shows that it was otherwise.",
-                actor="system",
-                takes_back=step,
-                **asdict(stand_of(step)),
-            )
-            for step in wrong
-        ]
-        + [
-            MembershipStep(
-                membership=membership,
-                kind=entry.kind,
-                reference=entry.reference,
-                edition=_next(editions, entry.kind, entry.reference),
-                at=entry.at,
-                place=entry.place,
-                recorded_at=now,
-                why=entry.why,
-                actor=entry.actor,
-                **asdict(entry.stand),
-            )
-            for entry in missing
-        ]
-    )
-
-
-def _next(editions: Counter[tuple[str, str]], kind: str, reference: str) -> int:
-    editions[kind, reference] += 1
-    return editions[kind, reference]
-
-
 def end_if_due(membership: Membership, now: datetime) -> bool:
     """Take the step to its end if the time has come; True if this call took it. The row must be locked."""
     ends_at = membership.ends_at
@@ -235,7 +179,7 @@ def end_if_due(membership: Membership, now: datetime) -> bool:
     reference = life.reference_of_moment(ends_at)
     told = membership.steps.effective()
     if not told.filter(kind=kind, reference=reference).exists():
-        insert_new([next_step(membership, kind, reference, at=ends_at, why=why, now=now)])
+        insert_new([steps.next_step(membership, kind, reference, at=ends_at, why=why, now=now)])
     return True
 
 
@@ -247,144 +191,20 @@ def _redraw(
         rows = [
             row
             for row in locked().filter(pk__in=pks, ended_at=None).order_by("pk")
-            if row.tier_id != tier_id and _tier_of(row.annual_minor, thresholds) == tier_id
+            if row.tier_id != tier_id and rules.tier_of(row.annual_minor, thresholds) == tier_id
         ]
         Membership.objects.filter(pk__in=[row.pk for row in rows]).update(tier_id=tier_id)
-        reference = f"{_REDRAWN}{life.reference_of_moment(now)}"
-        steps = []
+        reference = f"{rules.REDRAWN}{life.reference_of_moment(now)}"
+        made = []
         for row in rows:
             row.tier_id = tier_id
-            steps.append(_step(row, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now))
-        return insert_new(steps)
-
-
-def next_step(
-    membership: Membership,
-    kind: str,
-    reference: str,
-    *,
-    at: datetime,
-    why: str,
-    now: datetime,
-    actor: str = "system",
-) -> MembershipStep:
-    """The next step at that moment, after which the membership stands as the row does."""
-    step = _step(membership, kind, reference, at=at, why=why, now=now, actor=actor)
-    same_moment = membership.steps.effective().filter(at=at).aggregate(last=Max("place"))["last"]
-    step.place = 0 if same_moment is None else same_moment + 1
-    step.edition = 1 + membership.steps.filter(kind=kind, reference=reference).count()
-    return step
-
-
-def _step(
-    membership: Membership,
-    kind: str,
-    reference: str,
-    *,
-    at: datetime,
-    why: str,
-    now: datetime,
-    actor: str = "system",
-) -> MembershipStep:
-    return MembershipStep(
-        membership=membership,
-        kind=kind,
-        reference=reference,
-        at=at,
-        recorded_at=now,
-        why=why,
-        actor=actor,
-        **asdict(stand_of(membership)),
-    )
-
-
-def stand_of(row: Standing) -> Stand:
-    """How a membership stands, or stood after a step."""
-    return Stand(**{name: getattr(row, name) for name in STANDING})
-
-
-def _effective(steps: Sequence[MembershipStep]) -> list[MembershipStep]:
-    taken_back = {step.takes_back_id for step in steps}
-    return [step for step in steps if step.kind != Kind.TAKEN_BACK and step.pk not in taken_back]
+            made.append(steps.make_step(row, Kind.TIER_CHANGED, reference, at=now, why=life.REDRAWN, now=now))
+        return insert_new(made)
 
 
 def _fingerprint(plan: Plan) -> str:
     text = json.dumps(asdict(plan), default=lambda moment: moment.isoformat())
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-# --- What the newsroom decides
-
-
-class _Rules:
-    """The newsroom's settings and tiers; but what was recorded under earlier ones stays."""
-
-    def __init__(self, recorded: Sequence[MembershipStep], currency: str) -> None:
-        self._recorded = recorded
-        self._currency = currency
-        self._zone = ZoneInfo(settings.NEWSROOM_TIME_ZONE)
-
-    @cached_property
-    def _thresholds(self) -> list[TierThreshold]:
-        """Fetched for a new amount only: a renewal asks nothing that is not recorded."""
-        return _thresholds(self._currency)
-
-    def tier(self, reference: str, annual_minor: int) -> int | None:
-        for step in self._recorded:
-            if step.annual_minor == annual_minor and reference in (step.reference, life.FIRST_AMOUNT):
-                return step.tier_id
-        return _tier_of(annual_minor, self._thresholds)
-
-    def redrawn(self) -> list[life.Redrawn]:
-        return [
-            life.Redrawn(step.reference, step.at, step.tier_id)
-            for step in self._recorded
-            if step.reference.startswith(_REDRAWN)
-        ]
-
-    def grace(self, reference: str, paid_through: datetime) -> datetime:
-        before: datetime | None = None
-        for step in self._recorded:
-            # Only where a payment moved the paid time: other steps carry on what was said there, or took it away.
-            is_payment = step.paid_through != before and step.kind in (Kind.STARTED, Kind.RENEWED)
-            if is_payment and step.reference == reference and step.paid_through == paid_through:
-                return step.grace_until
-            before = step.paid_through
-        return paid_through + timedelta(days=settings.MEMBERSHIP_GRACE_DAYS)
-
-    def lapse(self, reference: str, since: datetime) -> datetime | None:
-        for step in self._recorded:
-            begins = step.kind == Kind.RESUMED or step.past_due_since == since
-            if begins and step.reference == reference and step.at == since and step.past_due_since:
-                return step.lapses_at
-        days = settings.MEMBERSHIP_LAPSE_DAYS
-        return since + timedelta(days=days) if days else None
-
-    def later(self, moment: datetime, months: int) -> datetime:
-        return calendar.add_months(moment, months, self._zone)
-
-
-def _thresholds(currency: str) -> list[TierThreshold]:
-    """What tiers ask in a currency, the highest first."""
-    return list(TierThreshold.objects.filter(currency=currency).order_by("-minimum_annual_minor"))
-
-
-def _tier_of(annual_minor: int, thresholds: Sequence[TierThreshold]) -> int | None:
-    reached = (
-        threshold.tier_id for threshold in thresholds if threshold.minimum_annual_minor <= annual_minor
-    )
-    return next(reached, None)
-
-
-def _ranges(thresholds: Sequence[TierThreshold]) -> list[tuple[int, int | None, int | None]]:
-    """From which amount up to (not including) which one reaches which tier."""
-    ranges: list[tuple[int, int | None, int | None]] = []
-    upper: int | None = None
-    for threshold in thresholds:
-        ranges.append((threshold.minimum_annual_minor, upper, threshold.tier_id))
-        upper = threshold.minimum_annual_minor
-    ranges.append((0, upper, None))
-    return ranges
 
 
 # --- Goodbye

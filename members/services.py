@@ -7,8 +7,8 @@ successor.
 
 from members.complimentary import NotPossible, end_complimentary, give_complimentary
 from members.joining import get_or_join, record_consent
-from members.life import Amount, Failed, Paid, Plan, Source, Switch
 from members.memberships import end_due_memberships, follow_plan, follow_tiers, is_only_membership
+from members.plans import Amount, Failed, Paid, Plan, Source, Switch
 
 __all__ = [
     "Amount",
