@@ -47,8 +47,8 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _owe_receipt(contribution, payment, member, now=now)
         ledger.note_trace(payment, now=now)
     held = membership.follow(contribution, member, owed, now=now)
-    begins = contribution.is_recurring and any(not payment.is_renewal for payment in owed)
-    if held and begins and members.is_only_membership(held, now=now):
+    # Whether the reader was a member already is asked when the mail leaves: we may hear of an earlier gift later.
+    if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
         _owe_welcome(contribution, member, held, owed[0], now=now)
 
 

@@ -12,5 +12,9 @@ class MembersConfig(AppConfig):
     def ready(self) -> None:
         from members import checks, emails, history_guard, memberships  # noqa: F401  (registers the system checks)
 
-        emails.register(replace(emails.KINDS[memberships.FAREWELL], is_wanted=memberships.farewell_is_wanted))
+        for kind, is_wanted in (
+            (memberships.WELCOME, memberships.welcome_is_wanted),
+            (memberships.FAREWELL, memberships.farewell_is_wanted),
+        ):
+            emails.register(replace(emails.KINDS[kind], is_wanted=is_wanted))
         connection_created.connect(history_guard.introduce, dispatch_uid="history_guard")

@@ -96,6 +96,24 @@ def get_state(member: Member, when: date | datetime) -> MembershipState | None:
     return found.state if found else None
 
 
+def was_member_before(membership: Membership) -> bool:
+    """
+    Whether a person was a member already, by another membership, when this one began.
+
+    By the moments at which they began, not by when we heard of them; two of the same moment have a fixed order.
+    """
+    begun = (membership.started_at, membership.source_reference)
+    earlier = {
+        other.pk
+        for other in Membership.objects.filter(
+            member__in=people.members_of(membership.member_id), started_at__lte=membership.started_at
+        )
+        if (other.started_at, other.source_reference) < begun
+    }
+    stood = (row for row in _stood(membership.started_at, None, membership.member) if row[1] in earlier)
+    return any(row is not None and MembershipState(row.partition(":")[0]).is_member for _, _, row in stood)
+
+
 def _moment(when: date | datetime) -> datetime:
     if isinstance(when, datetime):
         return when

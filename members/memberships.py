@@ -20,7 +20,7 @@ from babel.dates import format_date
 from django.conf import settings
 from django.db import transaction
 
-from members import farewells, life, outbox, people, queries, rules, steps
+from members import census, farewells, life, outbox, queries, rules, steps
 from members.life import Life
 from members.models import Member, Membership, MembershipStep, Message, TierThreshold
 from members.plans import Plan
@@ -32,6 +32,7 @@ Kind = MembershipStep.Kind
 Source = Membership.Source
 _SWEEP_BATCH = 500
 _NEWS_FOR = timedelta(days=30)  # a mail about an end that is longer ago only puzzles its reader
+WELCOME = "welcome"
 FAREWELL = "membership_ended"
 
 
@@ -70,18 +71,6 @@ def follow_plan(*, member: Member, plan: Plan, now: datetime) -> Membership | No
         if end_if_due(membership, now):
             _say_farewell(membership, member, now)
         return membership
-
-
-def is_only_membership(membership: Membership, *, now: datetime) -> bool:
-    """
-    Whether its person has no other one now, under none of their addresses: who is a member needs no welcome.
-
-    Asked about two memberships of one person at once, the second waits for the transaction of the first.
-    """
-    person = people.members_of(membership.member_id)
-    list(person.select_for_update(no_key=True).order_by("pk").values_list("pk", flat=True))
-    others = queries.get_current_memberships(membership.member_id, now).exclude(pk=membership.pk)
-    return not others.exists()
 
 
 def end_due_memberships(*, now: datetime) -> int:
@@ -207,7 +196,20 @@ def _fingerprint(plan: Plan) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 
-# --- Goodbye
+# --- Welcome and goodbye
+
+
+def welcome_is_wanted(dedup_key: str) -> bool:
+    """
+    Whether the contribution of a welcome made its reader a member; asked right before the mail leaves.
+
+    Not if they were a member by something else when it began, under any of their addresses. Of two that began at the
+    same moment, one is the first.
+    """
+    reference = dedup_key.partition(":")[2]
+    membership = Membership.objects.filter(source_kind=Source.CONTRIBUTION, source_reference=reference).first()
+    return membership is not None and not census.was_member_before(membership)
+
 
 
 def _say_farewell(membership: Membership, member: Member, now: datetime) -> None:

@@ -7,7 +7,7 @@ successor.
 
 from members.complimentary import NotPossible, end_complimentary, give_complimentary
 from members.joining import get_or_join, record_consent
-from members.memberships import end_due_memberships, follow_plan, follow_tiers, is_only_membership
+from members.memberships import end_due_memberships, follow_plan, follow_tiers
 from members.plans import Amount, Failed, Paid, Plan, Source, Switch
 
 __all__ = [
@@ -24,6 +24,5 @@ __all__ = [
     "follow_tiers",
     "get_or_join",
     "give_complimentary",
-    "is_only_membership",
     "record_consent",
 ]
