@@ -16,6 +16,7 @@ from typing import Any, ClassVar
 
 import hypothesis
 import pytest
+from django.db import connection
 from hypothesis import strategies as st
 from hypothesis.stateful import (
     RuleBasedStateMachine,
@@ -35,7 +36,7 @@ from tests.house import House
 pytestmark = pytest.mark.django_db
 
 LONG_RUN = int(os.environ.get("HISTORIES", "0"))  # how many stories; 0 for the same few each time
-A_FEW = 20
+A_FEW = {"sqlite": 12, "postgresql": 3}  # what is shown is our logic; a look on the other database is enough
 
 WHICH = st.integers(0, 5)
 SWEEPS = (
@@ -258,6 +259,8 @@ def test_any_history_told_in_any_way_gives_the_same_books(
     house_out_of_time: House, running_sandbox: Running
 ) -> None:
     if LONG_RUN:
-        play(house_out_of_time, running_sandbox, examples=LONG_RUN, steps=20)
+        play(house_out_of_time, running_sandbox, examples=LONG_RUN, steps=20, derandomize=False)
     else:
-        play(house_out_of_time, running_sandbox, examples=A_FEW, steps=12, derandomize=True)
+        play(
+            house_out_of_time, running_sandbox, examples=A_FEW[connection.vendor], steps=12, derandomize=True
+        )

@@ -348,7 +348,7 @@ def known_by(plan: Plan, facts: Iterable[tuple[str, Any]]) -> Plan:
 
 @given(lives=st.lists(plans(), min_size=1, max_size=3), chance=st.randoms(use_true_random=False))
 @settings(
-    max_examples=60,
+    max_examples=25,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
@@ -381,7 +381,7 @@ def test_the_members_of_any_day_are_those_of_a_replay_whatever_the_order_of_news
         services.end_due_memberships(now=now)
 
         expected = [Replay(plan).states() for plan in lives]
-        for day in range(0, END, 3):
+        for day in range(0, END, 5):
             wanted = Counter(
                 (tier_of[amount], state)
                 for states in expected
