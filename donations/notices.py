@@ -139,8 +139,9 @@ def decide(notice: Notice, contribution: Contribution, *, now: datetime) -> int:
         _after_telling(notice, now=now)
     elif notice.state == State.HANDED_OVER:
         _look(notice, _soon(notice, now, at_most=LOOK_AGAIN))
-    else:  # it cannot be sent: a payment is held when its time comes, and waits for staff
-        _look(notice, _soon(notice, now, at_most=NEXT_DAY) if notice.kind == Kind.RENEWAL else None)
+    else:  # it cannot be sent: a payment is held when its time comes, and waits for staff, or for its reader's name
+        goes_on = notice.kind == Kind.RENEWAL or notice.reason == NO_ADDRESS
+        _look(notice, _soon(notice, now, at_most=NEXT_DAY) if goes_on else None)
     return 0
 
 

@@ -477,6 +477,27 @@ def test_a_card_that_is_good_to_the_end_of_the_payments_month_is_not_warned_of(a
     assert "card_expiring" not in kinds()
 
 
+def test_a_reader_who_becomes_known_late_is_warned_of_the_card_then(house):
+    house.stripe.pay(session_of(house.begin(**ANNUAL)))
+    first_payment = house.stripe.take_webhooks()
+    house.deliver([one for one in first_payment if one.type == "customer.subscription.created"])
+    house.catch_up()
+    set_card_end(house, months_after_charge=-1)
+    to_days_before(house, 30)
+    look(house)
+    assert mail.outbox == []
+    house.advance(days=2)
+    look(house)
+
+    for webhook in first_payment:
+        signature = house.stripe.sign(webhook.body)
+        house.deliver([replace(webhook, headers={"Stripe-Signature": signature})])
+    house.advance(days=1, hours=1)
+    look(house)
+
+    assert kinds().count("card_expiring") == 1
+
+
 def test_of_a_monthly_gifts_card_only_the_last_payment_before_its_end_warns(house):
     house.give_and_pay(**MONTHLY)
     set_card_end(house, months_after_charge=1)
