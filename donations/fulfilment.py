@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Min
 
-from donations import dunning, ledger, letters, membership
+from donations import dunning, ledger, letters, membership, notices
 from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
@@ -37,7 +37,7 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
     if contribution.member is None:
         if not owed:
             return
-        member = _welcome_member(contribution)
+        member = _welcome_member(contribution, now=now)
         if member is None:
             return  # the address is still on its way, with the checkout's own event
     else:
@@ -52,7 +52,7 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _owe_welcome(contribution, member, held, owed[0], now=now)
 
 
-def _welcome_member(contribution: Contribution) -> Member | None:
+def _welcome_member(contribution: Contribution, *, now: datetime) -> Member | None:
     """Make the member, or find the one with this address; then the contribution forgets the address."""
     if not contribution.email:
         return None
@@ -78,6 +78,8 @@ def _welcome_member(contribution: Contribution) -> Member | None:
         StripeCustomer.objects.filter(stripe_id=contribution.stripe_customer_id, member=None).update(
             member=member
         )
+    if contribution.is_recurring:
+        notices.note_reader(contribution, now=now)
     return member
 
 

@@ -97,6 +97,13 @@ def _running() -> QuerySet[Subscription]:
     )
 
 
+def note_reader(contribution: Contribution, *, now: datetime) -> None:
+    """Look again at what could not be told, since nobody knew to whom: the first payment has come to light."""
+    Notice.objects.filter(
+        subscription__contribution=contribution, state=State.UNSENDABLE, reason=NO_ADDRESS
+    ).update(next_look_at=now)
+
+
 # --- Deciding ---------------------------------------------------------------------------------------
 
 
@@ -139,9 +146,8 @@ def decide(notice: Notice, contribution: Contribution, *, now: datetime) -> int:
         _after_telling(notice, now=now)
     elif notice.state == State.HANDED_OVER:
         _look(notice, _soon(notice, now, at_most=LOOK_AGAIN))
-    else:  # it cannot be sent: a payment is held when its time comes, and waits for staff, or for its reader's name
-        goes_on = notice.kind == Kind.RENEWAL or notice.reason == NO_ADDRESS
-        _look(notice, _soon(notice, now, at_most=NEXT_DAY) if goes_on else None)
+    else:  # it cannot be sent: a payment is held when its time comes, and waits for staff or for its reader's name
+        _look(notice, _soon(notice, now, at_most=NEXT_DAY) if notice.kind == Kind.RENEWAL else None)
     return 0
 
 

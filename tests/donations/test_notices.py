@@ -111,7 +111,7 @@ def test_a_reader_who_becomes_known_late_is_told_then_and_the_payment_waits_for_
         signature = house.stripe.sign(webhook.body)
         house.deliver([replace(webhook, headers={"Stripe-Signature": signature})])
     house.catch_up()
-    house.advance(days=1, hours=1)
+    house.advance(hours=1)
     until_told(house)
 
     assert sorted(kinds()) == ["receipt", "renewal_notice", "welcome"]
@@ -492,7 +492,7 @@ def test_a_reader_who_becomes_known_late_is_warned_of_the_card_then(house):
     for webhook in first_payment:
         signature = house.stripe.sign(webhook.body)
         house.deliver([replace(webhook, headers={"Stripe-Signature": signature})])
-    house.advance(days=1, hours=1)
+    house.advance(hours=1)
     look(house)
 
     assert kinds().count("card_expiring") == 1

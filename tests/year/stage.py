@@ -73,7 +73,10 @@ class Stage(demo.House):
 
     def _run(self, name: str, command: list[str]) -> None:
         ours = {"config": "tests.year.app"} if name in ("worker", "beat") else {}
-        super()._run(name, [ours.get(word, word) for word in command])
+        command = [ours.get(word, word) for word in command]
+        if name == "worker":  # SQLite takes one writer at a time: a second thread would only stand in the way
+            command[command.index("--concurrency") + 1] = "1"
+        super()._run(name, command)
 
     def _sandbox_flags(self) -> list[str]:
         flags = super()._sandbox_flags()
