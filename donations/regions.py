@@ -10,7 +10,6 @@ from __future__ import annotations
 from functools import lru_cache
 from typing import Final
 
-from babel.core import get_global
 from babel.numbers import get_territory_currencies
 from django.conf import settings
 from django.http import HttpRequest
@@ -83,5 +82,4 @@ def currency_of(country: str) -> str:
 
 @lru_cache(maxsize=1)
 def _countries() -> frozenset[str]:
-    with_money = {code for code in get_global("territory_currencies") if len(code) == 2 and code.isalpha()}
-    return frozenset(with_money.union(*(codes for _, codes in REGIONS.values())))
+    return frozenset().union(*(codes for _, codes in REGIONS.values()))
