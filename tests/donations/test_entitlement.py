@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import base64
 import json
+import re
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 import jwt
@@ -244,3 +246,14 @@ def test_a_member_is_not_asked_and_a_stranger_beside_them_is(house):
     nobody = ask(house.api, path=CAMPAIGN)
     assert (nobody.json()["show"], "public" in nobody["Cache-Control"]) == (True, True)
     assert all("Authorization" in answer["Vary"] for answer in (member, nobody))
+
+
+def test_the_lines_in_the_documents_make_a_token_that_we_take(house):
+    house.give_and_pay(**MONTHLY)
+    text = (Path(__file__).parents[2] / "docs/api.md").read_text()
+    lines = re.search(r"```python\n(.*?)```", text.split("## Who reads: tokens")[1], re.DOTALL)
+    assert lines
+    names: dict[str, Any] = {"reader_email": "grace@example.org", "secret": SECRET}
+    exec(lines[1], names)  # noqa: S102  # our own lines
+
+    assert ask(house.api, names["token"]).json()["tier"] == "friend"
