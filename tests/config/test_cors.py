@@ -95,7 +95,7 @@ def test_the_newspapers_page_may_read_and_begin(api, path):
     assert cors(answer) == {
         "access-control-allow-origin": OURS,
         "access-control-allow-methods": "GET, POST, OPTIONS",
-        "access-control-allow-headers": "content-type, idempotency-key",
+        "access-control-allow-headers": "authorization, content-type, idempotency-key",
         "access-control-expose-headers": "retry-after, x-request-id",
         "access-control-max-age": "600",
     }
