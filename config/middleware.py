@@ -127,8 +127,8 @@ def _webhook(urlconf: str | None) -> ResolverMatch:
 
 
 # --- What only pages need -------------------------------------------------------------------------
-# The API, the widget and the health checks know no sessions, no accounts and one language. Not asking for any keeps their
-# answers quick, and cacheable (no `Vary: Accept-Language`).
+# The API, the widget and the health checks know no sessions, no accounts and one language. Not asking for any
+# keeps their answers quick, and cacheable (no `Vary: Accept-Language`).
 
 
 class _ForPages:
