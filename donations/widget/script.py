@@ -1,9 +1,9 @@
 """
 The widget as browsers get it: one script, its integrity, and the earlier ones that pages still name.
 
-What is served is made of the files in `source/`, in the order below: whole-line comments and indentation are left
-out, the stylesheet is put in as a text, and that is all. The script holds nothing of an installation, so that
-each release has one hash everywhere.
+What is served is made of the files in `source/`, in the order below: comments and indentation are left out, the
+stylesheet is put in as a text, and that is all. The script holds nothing of an installation, so that each release
+has one hash everywhere.
 """
 
 from __future__ import annotations
@@ -36,8 +36,9 @@ PARTS: Final = (
 )
 BUDGET: Final = 20_000  # bytes, gzipped: what a reader on a slow line may be asked for
 
-HEADER: Final = "/* Sustainer's donation widget. What it does, and how to use it: docs/widget.md */\n"
+HEADER: Final = "/* Sustainer's widget, see docs/widget.md */\n"
 _COMMENT: Final = re.compile(r"//|/\*|\*(?:\s|/|$)")
+_TRAILING: Final = re.compile(r"(?<=[;{,]) // .*$")
 _HASH: Final = re.compile(r"[0-9a-f]{16}")
 
 
@@ -80,7 +81,11 @@ def zipped(script: Script) -> bytes:
 
 def _assemble() -> str:
     style = re.sub(r"/\*.*?\*/", "", (SOURCE / "style.css").read_text("utf-8"), flags=re.DOTALL)
-    lines = (line.strip() for name in PARTS for line in (SOURCE / name).read_text("utf-8").splitlines())
+    lines = (
+        _TRAILING.sub("", line.strip())
+        for name in PARTS
+        for line in (SOURCE / name).read_text("utf-8").splitlines()
+    )
     kept = [line for line in lines if line and not _COMMENT.match(line)]
     css = json.dumps(re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style).strip(), ensure_ascii=False)
     return HEADER + "\n".join(['(() => {"use strict";', f"const STYLE = {css};", *kept, "})();"]) + "\n"

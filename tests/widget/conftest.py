@@ -10,8 +10,10 @@ import os
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
 
@@ -19,6 +21,9 @@ from tests import factories
 from tests.house import House
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+
+# A page that a test makes up lies nowhere, and so not on this machine: Chromium would have to ask first.
+_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 
 # Playwright's synchronous way runs a loop in this thread, by which Django thinks that we are asynchronous.
 os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
@@ -28,7 +33,7 @@ os.environ.setdefault("DJANGO_ALLOW_ASYNC_UNSAFE", "true")
 def chromium() -> Iterator[Browser]:
     """One browser for all tests; each gets a profile of its own in it."""
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
         yield browser
         browser.close()
 
@@ -74,12 +79,32 @@ class Paper:
 
         self.page.route("**/api/v1/campaigns/*/**", change)
 
+    def pay(self, card: str = "4242424242424242") -> None:
+        """On Stripe's page, as a reader does it."""
+        self.page.wait_for_url("**/c/pay/**")
+        if self.page.get_by_label("E-mail").is_editable():
+            self.page.get_by_label("E-mail").fill("ada@example.org")
+        self.page.get_by_label("Card number").fill(card)
+        self.page.locator("button[value=pay]").click()
+
+    def look_for_barriers(self) -> list[str]:
+        """What axe finds on the page that is serious or critical for readers with disabilities."""
+        self.page.evaluate(_AXE)
+        found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
+        return [
+            f"{each['id']}: {node['html']} {node['failureSummary']}"
+            for each in found["violations"]
+            if each["impact"] in ("serious", "critical")
+            for node in each["nodes"]
+        ]
+
     def events(self) -> list[dict[str, Any]]:
         """What the widget told the page so far."""
         found: list[dict[str, Any]] = self.page.evaluate("window.heard")
         return found
 
 
+_AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 _LISTEN = """
 window.heard = [];
 for (const name of ["view", "interval", "amount", "continue", "reminder"]) {

@@ -47,8 +47,7 @@ let counted = 0;
 /** A new id within our shadow roots. */
 const newId = (name) => `${name}-${++counted}`;
 
-const newKey = () =>
-  Array.from(crypto.getRandomValues(new Uint8Array(16)), (byte) => byte.toString(16).padStart(2, "0")).join("");
+const newKey = () => crypto.getRandomValues(new Uint32Array(4)).join("-");
 
 const pause = (milliseconds) => new Promise((done) => setTimeout(done, milliseconds));
 

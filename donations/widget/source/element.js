@@ -118,7 +118,7 @@ class SustainerAppeal extends HTMLElement {
 
   async start() {
     const { signal } = this;
-    this.campaign = null;
+    this.campaign = this.giving = this.reminder = null;
     this.language = this.pickLanguage("");
     this.format = formatLocale(this.language);
     this.root = h("div", { class: `root ${this.kind}`, part: "root" });
@@ -189,11 +189,13 @@ class SustainerAppeal extends HTMLElement {
       return;
     }
     const again = h("button", { type: "button", class: "second", onclick: () => this.restart() }, this.say("again"));
+    const link = this.pageLink("page_only");
+    link.className = "main";
     this.root.replaceChildren(
       h("section", { class: "box failed", part: "box error" },
         h("h2", { part: "title" }, this.say("failed_title")),
         h("p", { role: "status" }, this.say(navigator.onLine === false ? "offline" : "failed")),
-        h("p", {}, this.pageLink("page_only")),
+        link,
         again,
       ),
     );
@@ -223,7 +225,7 @@ class SustainerAppeal extends HTMLElement {
     return h(
       "div",
       { class: "copy", lang: locale, dir: "auto", part: "copy" },
-      h("h2", { part: "title", id: "title" }, title),
+      h("h2", { part: "title", id: "title", tabindex: this.kind !== "inline" && "-1" }, title),
       message.map((text) => h("p", { part: "message" }, text)),
     );
   }
@@ -258,13 +260,13 @@ class SustainerAppeal extends HTMLElement {
   }
 
   crossButton(onclick) {
-    return h("button", { type: "button", class: "cross", part: "close", "aria-label": this.say("close"), onclick }, draw("cross"));
+    return h("button", { type: "button", class: "cross", part: "close", "aria-label": this.say("close"), onclick }, "✕");
   }
 
   drawOpener() {
     const open = () => this.open();
     if (this.kind === "button") return h("button", { type: "button", class: "main", part: "button", onclick: open }, this.say("support"));
-    if (this.kind !== "bar") return null;
+    if (this.kind !== "bar" || !this.giving) return null;
     const { title, locale } = this.campaign;
     const ask = this.giving.ask;
     const text = ask.interval === "month" ? this.say("from", { amount: this.giving.money(ask.minimum, true) }) : "";
@@ -283,6 +285,7 @@ class SustainerAppeal extends HTMLElement {
   open() {
     if (!this.dialog || this.dialog.open || !this.dialog.isConnected) return;
     this.dialog.showModal();
+    this.dialog.querySelector("h2")?.focus();
     if (this.kind !== "bar") this.emit("view", {});
   }
 

@@ -49,7 +49,7 @@ class Giving {
     this.otherLabel = h("label", { for: "other" });
     this.other = h("input", {
       id: "other", part: "input", inputmode: "decimal", autocomplete: "off", maxlength: "20", "aria-describedby": "fault",
-      oninput: () => this.typed(), onblur: () => this.other.value && this.judge(),
+      oninput: () => this.typed(),
     });
     this.otherField = h("div", { class: "field", hidden: true }, this.otherLabel, this.other);
     this.fault = h("p", { class: "fault", id: "fault", "aria-live": "polite" });

@@ -1,6 +1,6 @@
 // --- Back from Stripe's page: how it went ---
 
-const LOOKS = [...Array(15).fill(2000), ...Array(15).fill(5000)]; // milliseconds; Stripe's word usually takes a second or two
+const LOOKS = [500, 1000, ...Array(15).fill(2000), ...Array(15).fill(5000)]; // milliseconds; Stripe’s word takes a second or two
 
 class Thanks {
   constructor(box, campaign, id) {
@@ -48,10 +48,7 @@ class Thanks {
     else if (status === "pending") this.title("waiting_title", line("no_word"), this.lookAgain(), again);
     else if (status === "failed") this.title("failed_pay_title", line("failed_pay"), again);
     else if (status === "expired") this.title("expired_title", line("expired"), again);
-    else if (status === "past_due") this.title("past_due_title", line("past_due"));
-    else if (status === "paused") this.title("paused_title", line("paused"));
-    else if (status === "refunded") this.title("refunded_title", line("refunded"));
-    else this.title("ended_title", line("ended_plan"), again);
+    else this.title("changed_title", line("changed"));
     if (isFirst) this.heading.focus({ preventScroll: true });
   }
 
@@ -123,7 +120,7 @@ class Thanks {
         await navigator.clipboard.writeText(url);
         word.textContent = this.box.say("copied");
       } catch {
-        word.replaceChildren(h("label", {}, this.box.say("link"), " ", h("input", { readonly: true, value: url })));
+        word.textContent = url;
       }
     };
     return h("div", {}, h("button", { type: "button", class: "second", part: "share", onclick: share }, this.box.say("share")), word);
