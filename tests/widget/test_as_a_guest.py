@@ -116,14 +116,14 @@ def test_on_a_page_of_hard_news_it_asks_nobody_and_loads_nothing(paper):
     assert box.bounding_box()["height"] == 0
 
 
-@pytest.mark.parametrize("why", ["off", "held_out", "member"])
-def test_where_the_server_says_not_to_ask_there_is_nothing(paper, why):
-    paper.answers(show=False, hidden_because=why)
-    box = paper.open(wait=False)
-    box.locator(".away").wait_for(state="attached")
+def test_where_the_server_says_not_to_ask_there_is_nothing(paper):
+    for why in ("off", "held_out", "member"):
+        paper.answers(show=False, hidden_because=why)
+        box = paper.open(wait=False)
+        box.locator(".away").wait_for(state="attached")
 
-    assert box.bounding_box()["height"] == 0
-    assert paper.events() == []
+        assert box.bounding_box()["height"] == 0
+        assert paper.events() == []
 
 
 def test_a_campaign_that_is_over_leaves_no_trace(paper):
@@ -189,25 +189,27 @@ def test_a_server_that_is_away_never_gets_into_the_readers_way(paper, way):
     assert not box.get_by_role("dialog").count()
 
 
-@pytest.mark.parametrize(
-    "answer",
-    [
-        "null",
-        "[]",
-        "{}",
-        '{"asks": 1}',
-        '{"asks": [{}], "is_running": true}',
-        '{"asks": [{"currency": "ZZZ"}], "is_running": true, "currencies": []}',
-        "<html>",
-        "",
-    ],
-)
-def test_an_answer_that_makes_no_sense_ends_in_a_plain_link(paper, answer):
-    headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "application/json"}
-    paper.page.route("**/api/v1/campaigns/**", lambda route: route.fulfill(body=answer, headers=headers))
-    box = paper.open(wait=False)
+NONSENSE = [
+    "null",
+    "[]",
+    "{}",
+    '{"asks": 1}',
+    '{"asks": [{}], "is_running": true}',
+    '{"asks": [{"currency": "ZZZ"}], "is_running": true, "currencies": []}',
+    "<html>",
+    "",
+]
 
-    expect(box.get_by_role("link", name="Open the support page")).to_be_visible()
+
+def test_an_answer_that_makes_no_sense_ends_in_a_plain_link(paper):
+    headers = {"Access-Control-Allow-Origin": "*", "Content-Type": "application/json"}
+    answers: list[str] = []
+    paper.page.route("**/api/v1/campaigns/**", lambda route: route.fulfill(body=answers[-1], headers=headers))
+    for answer in NONSENSE:
+        answers.append(answer)
+        box = paper.open(wait=False)
+        expect(box.get_by_role("link", name="Open the support page")).to_be_visible()
+
     assert paper.complaints == []
 
 
