@@ -9,8 +9,9 @@ from playwright.sync_api import expect
 
 from donations.models import Campaign
 from tests.widget import contract
+from tests.widget.marks import IN_A_BROWSER
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("widget")]
+pytestmark = IN_A_BROWSER
 
 APPEAL = '<sustainer-appeal campaign="support-us"><a href="/support">Support us</a></sustainer-appeal>'
 

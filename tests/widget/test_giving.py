@@ -8,8 +8,9 @@ from playwright.sync_api import expect
 from donations.models import Campaign, Contribution, Payment
 from donations.money import Money
 from tests.widget import contract
+from tests.widget.marks import IN_A_BROWSER
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("widget")]
+pytestmark = IN_A_BROWSER
 
 
 def is_at_stripe(paper) -> None:
@@ -399,6 +400,14 @@ def test_whoever_meant_to_give_once_makes_it_so(paper):
 
     expect(box.get_by_text("This gift stays, and nothing more will be charged.")).to_be_visible()
     assert asked == ["POST"]
+
+
+def test_a_plan_that_was_made_one_time_is_told_as_a_gift_that_is_given_once(paper):
+    stands(paper, was_made_one_time=True, next_payment_at=None, can_be_made_one_time=False)
+    box = paper.open(query=THANKED, wait=False)
+
+    expect(box.get_by_text("Nothing more will be charged.")).to_be_visible()
+    expect(box.get_by_text("each month")).to_have_count(0)
 
 
 def test_the_link_to_pass_on_holds_nothing_of_the_gift(open_paper):

@@ -9,8 +9,9 @@ import pytest
 from donations import currencies, fees
 from donations.money import Money
 from tests.widget.contract import rate
+from tests.widget.marks import IN_A_BROWSER
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("widget")]
+pytestmark = IN_A_BROWSER
 
 ELEMENT = "customElements.get('sustainer-appeal')"
 

@@ -8,8 +8,9 @@ import pytest
 from playwright.sync_api import expect
 
 from reminders.models import Reminder
+from tests.widget.marks import IN_A_BROWSER
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("widget")]
+pytestmark = IN_A_BROWSER
 
 
 @pytest.fixture

@@ -14,8 +14,9 @@ import pytest
 from playwright.sync_api import expect
 
 from tests.widget import contract
+from tests.widget.marks import IN_A_BROWSER
 
-pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.xdist_group("widget")]
+pytestmark = IN_A_BROWSER
 
 PERSIAN = {
     "often": "چند وقت یک‌بار کمک می‌کنید؟",

@@ -65,8 +65,11 @@ const formatLocale = (language) =>
   (language.includes("-") ? "" : navigator.languages?.find((tag) => tag.split("-")[0] === language && goodLocale(tag))) ||
   language;
 
-const writeDay = (moment, locale) =>
-  new Intl.DateTimeFormat(locale, { dateStyle: "long" }).format(new Date(moment));
+/** A moment as the reader's day; a plain day ("2027-01-15") is that day everywhere. */
+const writeDay = (when, locale) => {
+  const timeZone = when.length === 10 ? "UTC" : undefined;
+  return new Intl.DateTimeFormat(locale, { dateStyle: "long", timeZone }).format(new Date(when));
+};
 
 // The one thing that is ever kept in the browser, and only for readers who tick a box for it: until which day
 // they do not want to be asked on this device.

@@ -23,14 +23,13 @@ const readReturn = () => {
   history.replaceState(state, "", location.pathname + (rest ? `?${rest}` : "") + location.hash);
 };
 
-const sheet = new CSSStyleSheet();
-sheet.replaceSync(STYLE);
+let sheet;
 const boxes = new Set();
 
 class SustainerAppeal extends HTMLElement {
   static observedAttributes = ["campaign", "variant", "locale", "currency", "quiet", "sensitive", "reader-token", "api"];
 
-  // For the tests, and for papers that count along.
+  // For papers that count along, and for the tests.
   static readMoney = readMoney;
   static writeMoney = writeMoney;
   static feeCover = feeCover;
@@ -84,11 +83,7 @@ class SustainerAppeal extends HTMLElement {
   }
 
   get base() {
-    try {
-      return new URL(this.getAttribute("api") || BASE, location.href).href.replace(/\/?$/, "/");
-    } catch {
-      return BASE;
-    }
+    return this.getAttribute("api")?.replace(/\/?$/, "/") || BASE;
   }
 
   get api() {
@@ -174,7 +169,7 @@ class SustainerAppeal extends HTMLElement {
     if (this.kind !== "inline") return;
     const line = (name) => h("div", { class: `bone ${name}` });
     this.word = h("p", { class: "hint", role: "status" });
-    this.body = h("section", { class: "box", part: "box", "aria-busy": "true" }, line("wide"), line("text"), line("text"), line("tiles"), line("main"), this.word);
+    this.body = h("section", { class: "box", part: "box", "aria-busy": "true" }, line("half"), line("high"), line("high"), line("half"), this.word);
     this.root.replaceChildren(this.body);
     this.slow = setTimeout(guarded(() => this.word.replaceChildren(this.say("wait"), " ", this.pageLink())), 4000);
   }
@@ -340,4 +335,9 @@ class SustainerAppeal extends HTMLElement {
   }
 }
 
-if (!customElements.get("sustainer-appeal")) customElements.define("sustainer-appeal", SustainerAppeal);
+// Where something is missing, readers keep the link inside the tag.
+if ("adoptedStyleSheets" in document && !customElements.get("sustainer-appeal")) {
+  sheet = new CSSStyleSheet();
+  sheet.replaceSync(STYLE);
+  customElements.define("sustainer-appeal", SustainerAppeal);
+}

@@ -114,7 +114,6 @@ class Giving {
     this.tiles.replaceChildren(
       ...[...ask.amounts.map((amount) => tile(amount, this.money(amount, true))), tile(null, box.say("other"))].flat(),
     );
-    this.tiles.dataset.count = ask.amounts.length + 1;
     this.otherLabel.textContent = box.say("other_label", { currency: choice.currency, amount: this.money(ask.minimum, true) });
     this.other.placeholder = typedMoney(ask.default, this.currency, box.format);
     this.other.value = choice.other === null ? "" : typeof choice.other === "string" ? choice.other : typedMoney(choice.other, this.currency, box.format);
@@ -136,7 +135,6 @@ class Giving {
       fee: this.money(fee ?? this.offer.cover(this.ask.default, choice.currency) ?? 0),
       amount: this.money(isGood ? amount : this.ask.default, true),
     });
-    this.coverRow.toggleAttribute("data-off", fee === null);
     const total = isGood ? amount + (this.cover.checked && fee !== null ? fee : 0) : null;
     this.sum.textContent = isGood ? box.say(`sum_${choice.interval}`, { amount: this.money(total, total % 10 ** this.currency.exponent === 0) }) : "\u00a0";
   }
@@ -169,14 +167,9 @@ class Giving {
     this.choice.amount = amount;
     this.setFault("");
     this.refresh();
-    if (amount === null) {
-      if (this.isPointed) this.other.focus();
-    } else this.tellAmount();
-  }
-
-  /** Whoever presses "Other" wants to write; whoever walks past it with the arrow keys does not. */
-  get isPointed() {
-    return !this.box.isByKeys;
+    // Whoever presses "Other" wants to write; whoever walks past it with the arrow keys does not.
+    if (amount !== null) this.tellAmount();
+    else if (!this.box.isByKeys) this.other.focus();
   }
 
   typed() {
@@ -265,7 +258,6 @@ class Giving {
     const headers = { "Idempotency-Key": key.name };
     const answer = await request(`${this.box.api}contributions/`, { patience: PATIENCE.give, headers, body: text });
     const { status, data } = answer;
-    const code = data?.error?.code;
     if (status === 201 && data.status === "pending" && data.checkout_url) return this.leave(data.checkout_url);
     if (status === 201 && ["pending", "expired"].includes(data.status) && tries < 2) {
       this.keys.delete(text); // the page that was opened earlier has closed: this is a new attempt
@@ -275,12 +267,8 @@ class Giving {
       this.box.thank(data.id);
       return false;
     }
-    if (code === "idempotency_key_in_use" && tries < 2) {
+    if (data?.error?.code === "idempotency_key_in_use" && tries < 2) {
       await pause(1000);
-      return this.begin(body, tries + 1);
-    }
-    if (code === "idempotency_key_reused" && tries < 2) {
-      this.keys.delete(text);
       return this.begin(body, tries + 1);
     }
     if (status === 400 && data?.error?.fields?.return_url && body.return_url) {

@@ -1,7 +1,7 @@
 // --- "Not ready to support today? Remind me later" ---
 
 const OUTAGE = "when_payments_work";
-const CONSENT_VERSION = "widget-1"; // of the text `consent`; a campaign can say another
+const CONSENT_VERSION = "widget-1"; // of the text `consent`, in every language
 
 class Reminder {
   constructor(box, giving, offered) {
@@ -9,7 +9,6 @@ class Reminder {
     this.giving = giving;
     this.offered = offered ?? { calendar: true };
     this.values = (this.offered.choices ?? ["next_month", "in_3_months", "every_3_months"].map((value) => ({ value })))
-      .map(({ value, label }) => ({ value: value?.every_months ? `every_${value.every_months}_months` : value, label }))
       .filter(({ value }) => value !== OUTAGE && value !== "on_day" && value !== "day");
     this.isBusy = false;
     this.draw();
@@ -21,6 +20,7 @@ class Reminder {
     this.day = h("input", { type: "date", id: "day", part: "input", "aria-describedby": "fault-when" });
     this.dayField = h("div", { class: "field", hidden: true }, h("label", { for: "day" }, t("day_label")), this.day);
     this.email = h("input", { type: "email", id: "email", part: "input", autocomplete: "email", maxlength: "254", "aria-describedby": "consent fault-email" });
+    this.promise = h("p", { class: "hint", lang: this.giving.offer.campaign.locale });
     this.faultWhen = h("p", { class: "fault", id: "fault-when", "aria-live": "polite" });
     this.faultEmail = h("p", { class: "fault", id: "fault-email", "aria-live": "polite" });
     this.word = h("p", { class: "notice", role: "status", hidden: true, tabindex: "-1" });
@@ -30,7 +30,7 @@ class Reminder {
     this.form = h(
       "form",
       { novalidate: true, onsubmit: (event) => this.submit(event) },
-      h("fieldset", {}, h("legend", {}, t("when")), this.choices, this.dayField, this.faultWhen),
+      h("fieldset", {}, h("legend", {}, t("when")), this.choices, this.dayField, this.promise, this.faultWhen),
       h("div", { class: "field" }, h("label", { for: "email" }, t("email")), this.email, this.faultEmail),
       h("p", { class: "hint", id: "consent" }, t("consent")),
       this.button,
@@ -55,7 +55,7 @@ class Reminder {
         const onchange = () => this.pick(value);
         return [
           h("input", { type: "radio", name: "when", id, value, checked: value === this.remind, onchange }),
-          h("label", { for: id, part: "when" }, label || this.box.say(value) || value),
+          h("label", { for: id, part: "when" }, this.box.say(value) || label || value),
         ];
       }),
     );
@@ -65,6 +65,7 @@ class Reminder {
   pick(value) {
     this.remind = value;
     this.dayField.hidden = value !== "";
+    this.promise.textContent = this.values.find((choice) => choice.value === value)?.promise ?? "";
     this.faultWhen.textContent = "";
     if (this.calendarRow) this.calendarRow.hidden = value === OUTAGE;
   }
@@ -113,7 +114,7 @@ class Reminder {
     this.isBusy = true;
     this.button.setAttribute("aria-disabled", "true");
     const wish = this.wish();
-    const body = { ...wish, email: this.email.value.trim(), consent_version: this.offered.version ?? CONSENT_VERSION, source: this.box.source({}) };
+    const body = { ...wish, email: this.email.value.trim(), consent_version: CONSENT_VERSION, source: this.box.source({}) };
     const answer = await request(`${this.box.api}reminders/`, { body: JSON.stringify(body) });
     this.isBusy = false;
     this.button.setAttribute("aria-disabled", "false");

@@ -27,7 +27,7 @@ class Thanks {
       if (status === 404) return this.show(null);
       if (status === 200) standing = data;
       const isWaiting = !standing || ["pending", "processing"].includes(standing.status);
-      const isComplete = standing?.status !== "active" || standing.next_payment_at;
+      const isComplete = standing?.status !== "active" || standing.next_payment_at || standing.was_made_one_time;
       if (!isWaiting && (isComplete || this.isShown)) return this.show(standing);
       if (!isWaiting) this.show(standing); // the day of the next payment comes with an event of its own
       await pause(wait);
@@ -37,19 +37,19 @@ class Thanks {
   }
 
   show(standing) {
-    const isFirst = !this.isShown;
+    const isOurs = !this.isShown || this.root.contains(this.box.shadowRoot.activeElement);
     this.isShown = true;
     const t = (name) => this.box.say(name);
     const line = (name) => h("p", {}, t(name));
     const again = h("button", { type: "button", class: "main", onclick: () => this.box.askAgain() }, t("choose"));
     const status = standing?.status ?? "pending";
-    if (status === "paid" || status === "active") this.thank(standing);
+    if (status === "paid" || status === "active" || standing?.was_made_one_time) this.thank(standing);
     else if (status === "processing") this.title("waiting_title", line("slow"), this.lookAgain());
     else if (status === "pending") this.title("waiting_title", line("no_word"), this.lookAgain(), again);
     else if (status === "failed") this.title("failed_pay_title", line("failed_pay"), again);
     else if (status === "expired") this.title("expired_title", line("expired"), again);
     else this.title("changed_title", line("changed"));
-    if (isFirst) this.heading.focus({ preventScroll: true });
+    if (isOurs) this.heading.focus({ preventScroll: true });
   }
 
   lookAgain() {
@@ -66,19 +66,21 @@ class Thanks {
     const currency = campaign.currencies.find(({ code }) => code === standing.currency) ?? { code: standing.currency, exponent: 2, step: 1 };
     const write = (minor) => writeMoney(minor, currency, box.format, minor % 10 ** currency.exponent === 0);
     const total = write(standing.amount + standing.fee_cover);
-    const rhythm = { month: "each_month", year: "each_year" }[standing.interval];
+    const interval = standing.was_made_one_time ? "once" : standing.interval;
+    const rhythm = { month: "each_month", year: "each_year" }[interval];
     const facts = [[box.say("gift"), rhythm ? box.say(rhythm, { amount: total }) : total]];
     if (standing.fee_cover) facts[0].push(h("small", {}, box.say("fee_part", { fee: write(standing.fee_cover) })));
     if (standing.next_payment_at) facts.push([box.say("next_payment"), writeDay(standing.next_payment_at, box.format)]);
     if (standing.membership) {
       const { tier, until } = standing.membership;
-      facts.push([box.say("member"), until ? box.say("until", { tier, date: writeDay(until, box.format) }) : tier]);
+      const end = until && box.say("until", { date: writeDay(until, box.format) });
+      facts.push([box.say("member"), [tier, end].filter(Boolean).join(", ")]);
     }
     this.title(
       "thanks",
       h("div", { class: "copy", lang: campaign.locale, dir: "auto" }, campaign.thank_you.map((text) => h("p", {}, text))),
       h("dl", { part: "facts" }, facts.map(([name, ...value]) => h("div", {}, h("dt", {}, name), h("dd", {}, value)))),
-      h("p", {}, box.say(standing.interval === "once" ? "next_once" : "next_plan")),
+      h("p", {}, box.say(interval === "once" ? "next_once" : "next_plan")),
       standing.can_be_made_one_time && this.drawOneTime(),
       this.drawShare(),
       this.drawRest(),
@@ -98,7 +100,7 @@ class Thanks {
         const isDone = status >= 200 && status < 300;
         button.disabled = false;
         button.hidden = isDone;
-        word.textContent = this.box.say(isDone ? "one_time_done" : "one_time_failed");
+        word.textContent = this.box.say(isDone ? "one_time_done" : status === 409 ? "changed" : "one_time_failed");
       },
     }, this.box.say("make_one_time"));
     return h("div", { class: "aside" }, h("p", {}, this.box.say("one_time"), " ", button), word);
