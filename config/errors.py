@@ -26,6 +26,8 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.InvalidWish: 400,
     donations.UnknownContribution: 404,
     donations.UnknownCampaign: 404,
+    donations.NotOneTime: 409,
+    donations.TooLateForOneTime: 409,
     donations.IdempotencyKeyReused: 409,
     donations.IdempotencyKeyInUse: 409,
     donations.TooManyCheckouts: 429,
@@ -73,6 +75,8 @@ def exception_handler(exc: Exception, context: dict[str, Any]) -> Response | Non
     headers = {}
     if getattr(exc, "wait", None):
         headers["Retry-After"] = str(exc.wait)  # type: ignore[attr-defined]  # Throttled has it
+    if exc.status_code == 401:
+        headers["WWW-Authenticate"] = "Bearer"
     if isinstance(exc, exceptions.ValidationError) and exc.default_code == "invalid":
         return Response(
             body("invalid_request", "Some fields are missing or wrong.", _fields(exc.get_full_details())),

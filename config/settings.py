@@ -192,7 +192,7 @@ AUTH_PASSWORD_VALIDATORS = [
 ]
 
 CORS_ALLOWED_ORIGINS = ALLOWED_ORIGINS
-CORS_URLS_REGEX = r"^/api/v1/(campaigns|contributions|reminders)/"
+CORS_URLS_REGEX = r"^/api/v1/(campaigns|contributions|entitlement|reminders)/"
 CORS_ALLOW_METHODS = ["GET", "POST", "OPTIONS"]
 CORS_ALLOW_HEADERS = ["authorization", "content-type", "idempotency-key"]
 CORS_EXPOSE_HEADERS = ["retry-after", "x-request-id"]
@@ -256,6 +256,23 @@ NEWSROOM_SUPPORT_EMAIL = env.text(
     "NEWSROOM_SUPPORT_EMAIL", _development_default("members@gazette.example"), why=_ASK
 )
 CONSENT_TEXT_VERSION = env.text("CONSENT_TEXT_VERSION", "newsletter-1")
+PRIVACY_URL = env.optional("PRIVACY_URL")
+if PRIVACY_URL and not PRIVACY_URL.startswith(("https://", "http://")):
+    raise ImproperlyConfigured(
+        "PRIVACY_URL is the whole address of a page, such as https://news.example/privacy."
+    )
+
+# --- Whom the widget asks -----------------------------------------------------------------------
+# With what the newspaper's own site signs who reads (docs/api.md); several while it is changed, none: not taken.
+READER_TOKEN_SECRETS = env.items("READER_TOKEN_SECRET", "")
+if any(len(secret) < 32 for secret in READER_TOKEN_SECRETS):
+    raise ImproperlyConfigured(
+        "READER_TOKEN_SECRET needs 32 characters or more; `openssl rand -hex 32` makes one."
+    )
+# How many days who gave once is not asked again.
+ASK_QUIET_DAYS = env.number("ASK_QUIET_DAYS", 90)
+# The header in which the proxy in front says from which country a request comes.
+COUNTRY_HEADER = env.optional("COUNTRY_HEADER")
 
 # --- Membership ---------------------------------------------------------------------------------
 # How many days after the paid time somebody whose payment failed is still counted as a member.

@@ -15,7 +15,7 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from donations import inbox, notice_admin, payouts  # noqa: F401  # notice_admin registers its own windows
+from donations import appeals, ask_admin, inbox, notice_admin, payouts  # noqa: F401  # two register their own windows
 from donations.models import (
     Ask,
     BalanceEntry,
@@ -53,6 +53,10 @@ class CampaignAdmin(admin.ModelAdmin[Campaign]):
     search_fields = ["slug", "title"]
     prepopulated_fields = {"slug": ["title"]}
     inlines = [AskInline]
+
+    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
+        super().save_related(request, form, formsets, change)
+        appeals.forget(form.instance.slug)
 
     def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
         return (
@@ -94,6 +98,8 @@ class ContributionAdmin(Window, admin.ModelAdmin[Contribution]):
         "checkout_state",
         "currency",
         "campaign",
+        "variant",
+        "was_held_out",
         ("copy_of", admin.EmptyFieldListFilter),
     ]
     list_select_related = ["campaign", "member", "subscription"]

@@ -28,7 +28,12 @@ def fault_of(amount: Money, ask: Ask) -> str:
 
 def fee_cover(amount: Money) -> Money:
     """What a reader adds so that the newsroom receives `amount` whole (PRODUCT.md, G5)."""
-    return fees.cover(amount, fees.rate_for(_rates(settings.STRIPE_FEE_RATES), amount.currency))
+    return fees.cover(amount, fee_rate(amount.currency))
+
+
+def fee_rate(currency: str) -> FeeRate:
+    """What Stripe keeps of a charge in this currency, as far as the newsroom knows beforehand."""
+    return fees.rate_for(_rates(settings.STRIPE_FEE_RATES), currency)
 
 
 @lru_cache(maxsize=4)

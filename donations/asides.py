@@ -27,12 +27,14 @@ class Aside:
     :param draw: what it shows beside that wish; `is_outage` when payments do not work just now.
     :param is_meant: whether a post of the whole form is about it, rather than about giving.
     :param answer: does what its button says and returns where to go, or what it shows to say what is wrong.
+    :param offer: the same choices for a widget, in the active language, as JSON holds them.
     """
 
     template: str
     draw: Callable[[Wish, bool, datetime], Mapping[str, Any]]
     is_meant: Callable[[HttpRequest], bool]
     answer: Callable[[HttpRequest, Wish, datetime], HttpResponse | Mapping[str, Any]]
+    offer: Callable[[datetime], dict[str, Any]]
 
 
 _registered: list[Aside] = []

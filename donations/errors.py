@@ -36,6 +36,18 @@ class UnknownContribution(DonationError):
     code = "not_found"
 
 
+class NotOneTime(DonationError):
+    """The contribution is none that could be made one-time. Nothing was done."""
+
+    code = "not_possible"
+
+
+class TooLateForOneTime(DonationError):
+    """The days in which it could be made one-time are over. Nothing was done."""
+
+    code = "too_late"
+
+
 class IdempotencyKeyReused(DonationError):
     """The key was used for another request. Nothing was done."""
 

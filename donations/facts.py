@@ -21,6 +21,10 @@ T = TypeVar("T")
 METADATA_KEY = "contribution"  # the one thing that we write on Stripe's objects: our opaque id
 
 
+# What a subscription at Stripe says that its reader meant to give once.
+MEANT_ONCE = "The reader meant to give once."
+
+
 class Malformed(ValueError):
     """The object lacks something that Stripe always sends, or has it in another form."""
 
@@ -204,6 +208,7 @@ class SubscriptionFacts:
     cancelled_at: datetime | None
     ended_at: datetime | None
     end_reason: str
+    end_comment: str
     livemode: bool
 
 
@@ -482,6 +487,7 @@ def subscription(data: Json) -> SubscriptionFacts:
         cancelled_at=_optional_moment(data.get("canceled_at")),
         ended_at=ended_at or (_optional_moment(data.get("canceled_at")) if state == "CANCELLED" else None),
         end_reason=_text(data.get("cancellation_details") or {}, "reason"),
+        end_comment=_text(data.get("cancellation_details") or {}, "comment"),
         livemode=_need(data, "livemode", bool),
     )
 

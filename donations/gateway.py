@@ -27,7 +27,7 @@ from donations.intervals import Interval
 from donations.money import Money
 
 if TYPE_CHECKING:
-    from stripe.params import RefundCreateParams
+    from stripe.params import RefundCreateParams, SubscriptionUpdateParams
     from stripe.params.checkout import SessionCreateParams
 
 _log = structlog.get_logger(__name__)
@@ -241,15 +241,20 @@ def use_payment_method(subscription_id: str, payment_method: str, *, because: st
         )
 
 
-def end_at_period_end(subscription_id: str, *, wanted: bool) -> None:
+def end_at_period_end(subscription_id: str, *, wanted: bool, because: str = "") -> None:
     """
     Let a subscription end with the time that is paid, or (not `wanted`) let it go on after all.
+
+    `because` is kept there as a comment, and comes back with each event about the subscription.
 
     No idempotency key of ours: it sets a state, and who presses stop, keep and stop again within a day means the last.
     Raises GoneAtStripe for one that has ended, PaymentsUnavailable.
     """
+    wish: SubscriptionUpdateParams = {"cancel_at_period_end": wanted}
+    if because or not wanted:  # who goes on after all meant nothing of it
+        wish["cancellation_details"] = {"comment": because}
     with _errors_as_ours("end"):
-        _client().v1.subscriptions.update(subscription_id, {"cancel_at_period_end": wanted})
+        _client().v1.subscriptions.update(subscription_id, wish)
 
 
 def end_now(subscription_id: str) -> None:

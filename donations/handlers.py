@@ -15,7 +15,18 @@ from typing import Any
 
 from django.db.models import Q
 
-from donations import card_expiry, declines, dunning, facts, fulfilment, gateway, last_gate, ledger, returns
+from donations import (
+    card_expiry,
+    declines,
+    dunning,
+    facts,
+    fulfilment,
+    gateway,
+    last_gate,
+    ledger,
+    one_time,
+    returns,
+)
 from donations.errors import GoneAtStripe
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
@@ -224,6 +235,7 @@ def _subscription(event: dict[str, Any]) -> Work:
             dunning.note_new_card([row.pk], at=as_of)
         known_ids = _done(row.contribution, now, told.id)
         dunning.note_end(row.contribution, row, now=now)
+        one_time.tell(row.contribution, row, now=now)
         return known_ids
 
     return work

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from donations import doubles, returns
+from donations import doubles, one_time, returns
 from members import emails, samples
 
 _EN = {
@@ -18,6 +18,8 @@ _EN = {
     "interval": "once",
     "undo_url": "{link}/undo",
     "come_back_url": "{link}/again",
+    "until_text": "December 24, 2026",
+    "keep_url": "{link}/stop",
 }
 _RU = _EN | {
     "amount_text": "25,00 $",
@@ -28,6 +30,7 @@ _RU = _EN | {
     "first_on": "23 ноября 2026 г.",
     "second_text": "25,00 $",
     "second_on": "24 ноября 2026 г.",
+    "until_text": "24 декабря 2026 г.",
 }
 
 
@@ -45,6 +48,12 @@ def register() -> None:
             needs=frozenset({"amount_text", "payment_text", "paid_on"}),
             may_have=frozenset({"left_text", "receipt_number"}),
             is_wanted=returns.refund_is_wanted,
+        ),
+        emails.Kind(
+            one_time.MADE_ONE_TIME,
+            needs=frozenset({"amount_text", "keep_url"}),
+            may_have=frozenset({"until_text"}),
+            is_wanted=one_time.is_wanted,
         ),
         emails.Kind(returns.REFUND_FAILED, needs=frozenset({"amount_text"})),
         emails.Kind(

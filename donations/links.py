@@ -11,7 +11,7 @@ from django.core import signing
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from donations.models import Contribution, DoubleCharge, Subscription
+    from donations.models import Campaign, Contribution, DoubleCharge, Subscription
 
 _CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
 _STOP = "donations.links.stop"
@@ -23,6 +23,11 @@ STOP_LINK_LIFE = timedelta(days=400)  # a mail about an annual payment is looked
 
 class BadLink(Exception):
     """The token is forged, cut, for another purpose, or too old."""
+
+
+def support_page(campaign: Campaign) -> str:
+    """Our own page with the appeal, which works without any script."""
+    return settings.PUBLIC_BASE_URL + reverse("support:page", kwargs={"slug": campaign.slug})
 
 
 def card_page(subscription: Subscription) -> str:

@@ -22,7 +22,19 @@ from django.utils.translation import gettext as _
 from django.utils.translation import gettext_lazy
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import amounts, asides, forms, letters, links, queries, serializers, services, velocity
+from donations import (
+    amounts,
+    asides,
+    drawing,
+    forms,
+    letters,
+    links,
+    lots,
+    queries,
+    serializers,
+    services,
+    velocity,
+)
 from donations.errors import (
     GoneAtStripe,
     IdempotencyKeyInUse,
@@ -123,7 +135,10 @@ def _begin(request: HttpRequest, offer: forms.Offer, filled: forms.Filled) -> Ht
     try:
         velocity.note_checkout(request, now=now)
         contribution = services.start_contribution(
-            wish=wanted.wish(), idempotency_key=forms.idempotency_key(filled.page_key, body), now=now
+            wish=wanted.wish(),
+            idempotency_key=forms.idempotency_key(filled.page_key, body),
+            visitor=lots.visitor_of(request),
+            now=now,
         )
     except InvalidWish as error:
         faults = dict.fromkeys(error.fields or ("form",), error.code)
@@ -168,7 +183,7 @@ def _draw(
     }
     shown = {
         "campaign": campaign,
-        "message": serializers.paragraphs(campaign.message),
+        "message": drawing.paragraphs(campaign.message),
         "progress": _progress(campaign, offer.locale),
         "filled": filled,
         "panels": offer.panels(filled),
@@ -289,7 +304,7 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
         is_changed = found.amount != contribution.total  # a recurring gift whose amount was changed later
         shown = {
             "campaign": contribution.campaign,
-            "thank_you": serializers.paragraphs(contribution.campaign.thank_you),
+            "thank_you": drawing.paragraphs(contribution.campaign.thank_you),
             "status": found.status.value,
             "interval": contribution.interval,
             "total": found.amount.format(language),

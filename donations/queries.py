@@ -3,18 +3,33 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import date, datetime
 from typing import Any
 from uuid import UUID
+from zoneinfo import ZoneInfo
 
-from django.db.models import Count, F, Q, QuerySet, Sum
+from django.conf import settings
+from django.db.models import Count, Exists, F, Q, QuerySet, Sum
 
-from donations import statuses
+from donations import statuses, stopping
 from donations.errors import InvalidWish, UnknownCampaign, UnknownContribution
 from donations.intervals import Interval
-from donations.models import Ask, BalanceEntry, Campaign, Contribution, Payment, Refund, Subscription
+from donations.models import (
+    Ask,
+    AskSwitch,
+    AskTest,
+    AskVariant,
+    BalanceEntry,
+    Campaign,
+    Contribution,
+    Payment,
+    Refund,
+    Subscription,
+)
 from donations.money import Money
+from members import queries as members
+from members.models import Membership
 
 
 def get_running_campaigns(*, now: datetime) -> QuerySet[Campaign]:
@@ -40,6 +55,27 @@ def get_campaign(slug: str) -> Campaign:
     if found is None:
         raise UnknownCampaign("There is no such campaign.")
     return found
+
+
+def get_appeal(slug: str) -> tuple[Campaign, bool]:
+    """As `get_campaign`, and whether somebody turned the switch with which no page asks. Raises UnknownCampaign."""
+    published = Campaign.objects.filter(slug=slug, is_published=True).prefetch_related("asks")
+    found = published.annotate(is_off=Exists(AskSwitch.objects.filter(is_off=True))).first()
+    if found is None:
+        raise UnknownCampaign("There is no such campaign.")
+    return found, bool(found.is_off)
+
+
+def get_running_tests(campaign: Campaign, *, now: datetime) -> list[AskTest]:
+    """The campaign's tests that run now, in the editors' order, with all that their variants change."""
+    running = campaign.tests.filter(Q(ends_at=None) | Q(ends_at__gt=now), starts_at__lte=now)
+    return list(running.prefetch_related("variants__asks").order_by("position", "pk"))
+
+
+def get_variant(campaign: Campaign, name: str) -> AskVariant | None:
+    """The variant that a page names as `test:name`; None if the campaign has or had none of this name."""
+    test, _, variant = name.partition(":")
+    return AskVariant.objects.filter(test__campaign=campaign, test__slug=test, slug=variant).first()
 
 
 def get_ask(campaign: Campaign, *, currency: str, interval: Interval) -> Ask:
@@ -73,6 +109,14 @@ def get_progress(campaign: Campaign) -> Money | None:
 
 
 @dataclass(frozen=True, slots=True)
+class MembershipView:
+    """What a contribution makes of its giver: the tier's name, None below the lowest, and the last paid day."""
+
+    tier: str | None
+    until: date
+
+
+@dataclass(frozen=True, slots=True)
 class ContributionView:
     """How a contribution stands, for whoever holds its id: no personal data."""
 
@@ -80,6 +124,9 @@ class ContributionView:
     status: statuses.Status
     amount: Money
     next_payment_at: datetime | None
+    was_made_one_time: bool = False
+    can_be_made_one_time: bool = False
+    membership: MembershipView | None = None
 
 
 def get_contribution(public_id: UUID) -> ContributionView:
@@ -93,6 +140,32 @@ def get_contribution(public_id: UUID) -> ContributionView:
     if found is None:
         raise UnknownContribution("There is no such contribution.")
     return view_of(found)
+
+
+def get_standing(public_id: UUID, *, now: datetime) -> ContributionView:
+    """As `get_contribution`, with what its giver may want to know and do after giving. Raises UnknownContribution."""
+    view = get_contribution(public_id)
+    return replace(
+        view,
+        can_be_made_one_time=stopping.can_be_made_one_time(view.contribution, now=now),
+        membership=_membership_of(view.contribution, now=now),
+    )
+
+
+def _membership_of(contribution: Contribution, *, now: datetime) -> MembershipView | None:
+    if contribution.member_id is None:
+        return None
+    if contribution.is_recurring:
+        source, which = Membership.Source.CONTRIBUTION, {"source_reference": str(contribution.public_id)}
+    elif contribution.membership_months:
+        source, which = Membership.Source.GIFT, {"currency": contribution.currency}
+    else:
+        return None
+    held = members.get_membership_from(source, contribution.member_id, now=now, **which)
+    if held is None:
+        return None
+    last = held.counts_until.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
+    return MembershipView(tier=held.tier.name if held.tier else None, until=last.date())
 
 
 def get_status(contribution: Contribution) -> statuses.Status:
@@ -115,6 +188,7 @@ def view_of(contribution: Contribution) -> ContributionView:
         status=status,
         amount=subscription.amount if subscription else contribution.total,
         next_payment_at=_next_payment_at(contribution, subscription),
+        was_made_one_time=subscription.was_made_one_time if subscription else False,
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import re
-from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
 from rest_framework import serializers
 
-from donations import currencies, links, queries
+from donations import currencies, links
+from donations.drawing import iso
+from donations.entitlement import Entitlement
 from donations.intervals import Interval
-from donations.models import Campaign, Contribution
+from donations.models import Contribution
 from donations.money import Money
 from donations.queries import ContributionView
 from donations.services import Wish
@@ -35,6 +36,9 @@ class SourceInput(StrictSerializer):
     page_url = serializers.CharField(required=False, max_length=2000, allow_blank=True)
     component = TextField(required=False, max_length=64)
     campaign_tags = serializers.JSONField(required=False, help_text="Short texts, as a list or by name.")
+    variant = TextField(
+        required=False, max_length=200, help_text="The test's and the variant's name, as `test:name`."
+    )
     utm_source = TextField(required=False, max_length=100)
     utm_medium = TextField(required=False, max_length=100)
     utm_campaign = TextField(required=False, max_length=100)
@@ -179,8 +183,15 @@ def begun(contribution: Contribution, status: Status) -> dict[str, Any]:
         "fee_cover": contribution.fee_cover_minor,
         "currency": contribution.currency,
         "checkout_url": contribution.checkout_url or None,
-        "expires_at": _iso(contribution.checkout_expires_at),
+        "expires_at": iso(contribution.checkout_expires_at),
     }
+
+
+class MembershipOutput(serializers.Serializer[Any]):
+    """What a contribution makes of its giver."""
+
+    tier = serializers.CharField(allow_null=True)
+    until = serializers.DateField(allow_null=True, help_text="The newsroom's day.")
 
 
 class ContributionStatusOutput(_Core):
@@ -189,6 +200,13 @@ class ContributionStatusOutput(_Core):
     next_payment_at = serializers.DateTimeField(
         allow_null=True, help_text="UTC; null when nothing will be charged."
     )
+    membership = MembershipOutput(
+        allow_null=True, help_text="The membership that it brings, while it counts."
+    )
+    can_be_made_one_time = serializers.BooleanField(
+        help_text="Whether its reader may still say that it was meant once (48 hours)."
+    )
+    was_made_one_time = serializers.BooleanField(help_text="Whether its reader said so.")
 
 
 def standing(view: ContributionView) -> dict[str, Any]:
@@ -202,7 +220,24 @@ def standing(view: ContributionView) -> dict[str, Any]:
         "amount": view.amount.minor if changed else contribution.amount_minor,
         "fee_cover": 0 if changed else contribution.fee_cover_minor,
         "currency": contribution.currency,
-        "next_payment_at": _iso(view.next_payment_at),
+        "next_payment_at": iso(view.next_payment_at),
+        "membership": (
+            {"tier": view.membership.tier, "until": view.membership.until.isoformat()}
+            if view.membership
+            else None
+        ),
+        "can_be_made_one_time": view.can_be_made_one_time,
+        "was_made_one_time": view.was_made_one_time,
+    }
+
+
+def due(found: Entitlement) -> dict[str, Any]:
+    """The answer to what a reader is due."""
+    return {
+        "tier": found.tier,
+        "until": iso(found.until),
+        "hide_asks": found.hide_asks,
+        "ad_free": found.ad_free,
     }
 
 
@@ -242,6 +277,51 @@ class ProgressOutput(serializers.Serializer[Any]):
     raised = serializers.IntegerField()
 
 
+class VariantOutput(serializers.Serializer[Any]):
+    """In which of several ways this reader is asked; send it back with a gift as `source.variant`."""
+
+    test = serializers.SlugField()
+    name = serializers.SlugField()
+
+
+class FeeRateOutput(serializers.Serializer[Any]):
+    """What is charged to cover the fee: the least sum of which the gift is left whole."""
+
+    rate_ppm = serializers.IntegerField(help_text="Millionths of the charge.")
+    fixed_minor = serializers.IntegerField(help_text="And so many minor units.")
+
+
+class NewsletterOutput(serializers.Serializer[Any]):
+    """What the newsletter's box says, and which version of the text that is."""
+
+    text = serializers.CharField()
+    version = serializers.CharField()
+
+
+class ReminderChoiceOutput(serializers.Serializer[Any]):
+    """One answer to "when?", and what is promised with it."""
+
+    value = serializers.CharField(help_text="As `remind` takes it.")
+    label = serializers.CharField()  # type: ignore[assignment]  # DRF takes declared fields off the class
+    promise = serializers.CharField()
+
+
+class ReminderOfferOutput(serializers.Serializer[Any]):
+    """What a form for "remind me later" may offer, in the campaign's language."""
+
+    choices = ReminderChoiceOutput(many=True)
+    calendar = serializers.BooleanField(help_text="Whether there is a calendar file as well.")
+    consent_version = serializers.CharField()
+
+
+class MethodsOutput(serializers.Serializer[Any]):
+    """Icons by interval; an interval that is not asked for is left out."""
+
+    once = serializers.ListField(child=serializers.CharField(), required=False)
+    month = serializers.ListField(child=serializers.CharField(), required=False)
+    year = serializers.ListField(child=serializers.CharField(), required=False)
+
+
 class CampaignOutput(serializers.Serializer[Any]):
     """All that a widget needs to draw itself."""
 
@@ -249,73 +329,39 @@ class CampaignOutput(serializers.Serializer[Any]):
     title = serializers.CharField()
     message = serializers.ListField(child=serializers.CharField(), help_text="Paragraphs of plain text.")
     thank_you = serializers.ListField(child=serializers.CharField())
+    button = serializers.CharField(allow_null=True, help_text="Words on the button, if not the widget's own.")
     locale = serializers.CharField()
+    show = serializers.BooleanField(help_text="Whether to ask this reader on this page.")
+    hidden_because = serializers.ChoiceField(
+        choices=["", "off", "quiet", "held_out", "member", "not_running"], help_text="Empty if it is shown."
+    )
+    variant = VariantOutput(allow_null=True)
     is_running = serializers.BooleanField()
     starts_at = serializers.DateTimeField()
     ends_at = serializers.DateTimeField(allow_null=True)
     default_interval = serializers.ChoiceField(choices=[interval.value for interval in Interval])
     default_currency = serializers.CharField()
     payment_methods = serializers.ListField(child=serializers.CharField())
+    methods = serializers.DictField(
+        child=MethodsOutput(), help_text="Per currency, the icons of what will be offered there."
+    )
     currencies = CurrencyOutput(many=True)
     asks = AskOutput(many=True)
     progress = ProgressOutput(allow_null=True)
+    fee_cover = serializers.DictField(child=FeeRateOutput(), allow_null=True, help_text="Per currency.")
+    newsletter = NewsletterOutput(allow_null=True)
+    reminder = ReminderOfferOutput(allow_null=True)
+    support_url = serializers.URLField(help_text="Our own page with the same appeal.")
+    privacy_url = serializers.URLField(allow_null=True)
+    quiet_days_after_gift = serializers.IntegerField(help_text="So long a reader who gave is not asked.")
 
 
-def drawing(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
-    """All that a widget needs to draw itself, as it goes out."""
-    asks = list(campaign.asks.all())
-    raised = queries.get_progress(campaign)
-    return {
-        "slug": campaign.slug,
-        "title": campaign.title,
-        "message": paragraphs(campaign.message),
-        "thank_you": paragraphs(campaign.thank_you),
-        "locale": campaign.locale,
-        "is_running": campaign.is_running(now),
-        "starts_at": _iso(campaign.starts_at),
-        "ends_at": _iso(campaign.ends_at),
-        "default_interval": campaign.default_interval,
-        "default_currency": campaign.default_currency,
-        "payment_methods": campaign.payment_methods,
-        "currencies": [
-            {
-                "code": code,
-                "exponent": currencies.get(code).exponent,
-                "step": currencies.get(code).step_minor,
-                "starting_from": _starting_from(campaign, code),
-            }
-            for code in dict.fromkeys(ask.currency for ask in asks)
-        ],
-        "asks": [
-            {
-                "currency": ask.currency,
-                "interval": ask.interval,
-                "amounts": ask.suggested,
-                "default": ask.default_minor,
-                "minimum": ask.minimum_minor,
-                "maximum": ask.maximum.minor,
-            }
-            for ask in asks
-        ],
-        "progress": (
-            {"currency": raised.currency, "goal": campaign.goal_minor, "raised": raised.minor}
-            if raised
-            else None
-        ),
-    }
+class EntitlementOutput(serializers.Serializer[Any]):
+    """What a reader is due on the newspaper's site; nothing says who it is."""
 
-
-def _starting_from(campaign: Campaign, currency: str) -> str:
-    """The least monthly amount (else the least of all) in words, so that a page never types it (PRODUCT.md, G3)."""
-    asks = [ask for ask in campaign.asks.all() if ask.currency == currency]
-    monthly = [ask for ask in asks if ask.interval == Interval.MONTH]
-    return min(ask.minimum for ask in (monthly or asks)).format(campaign.locale)
-
-
-def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text in which an empty line begins a new one."""
-    return [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
-
-
-def _iso(moment: datetime | None) -> str | None:
-    return moment.isoformat().replace("+00:00", "Z") if moment else None
+    tier = serializers.SlugField(allow_null=True)
+    until = serializers.DateTimeField(
+        allow_null=True, help_text="Until when it holds without a further payment."
+    )
+    hide_asks = serializers.BooleanField()
+    ad_free = serializers.BooleanField()

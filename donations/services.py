@@ -8,15 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import structlog
 from django.conf import settings
 from django.db import DatabaseError, transaction
 
-from donations import amounts, currencies, declines, gateway, ledger, links, queries, reconciliation
+from donations import (
+    amounts,
+    currencies,
+    declines,
+    gateway,
+    ledger,
+    links,
+    lots,
+    queries,
+    reconciliation,
+    stopping,
+)
 from donations.errors import (
     DonationError,
     GoneAtStripe,
@@ -62,7 +74,9 @@ class Wish:
     reminder_consent: bool = False
 
 
-def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) -> Contribution:
+def start_contribution(
+    *, wish: Wish, idempotency_key: str = "", visitor: lots.Visitor | None = None, now: datetime
+) -> Contribution:
     """
     Write down the intent, then ask Stripe for a page to pay on.
 
@@ -70,6 +84,7 @@ def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) 
     open while we wait for Stripe. With an idempotency key, the same wish again gives the same contribution,
     and finishes one that a crash or an outage left without a page.
 
+    :param visitor: who gives, as far as lots need it: whether they were held out is kept, and nothing of this.
     :returns: the contribution, with `checkout_url` to send the reader to.
     :raises InvalidWish: amount, currency, interval or campaign; nothing was stored.
     :raises IdempotencyKeyReused: the key stands for another wish; nothing was stored.
@@ -81,7 +96,7 @@ def start_contribution(*, wish: Wish, idempotency_key: str = "", now: datetime) 
     key_hash = crypto.lookup_hash(f"idempotency:{idempotency_key}") if idempotency_key else None
     if key_hash and (earlier := _earlier(key_hash, fingerprint, now)):
         return _with_page(earlier, now=now)
-    contribution = _write_down(wish, key_hash=key_hash, fingerprint=fingerprint, now=now)
+    contribution = _write_down(wish, visitor, key_hash=key_hash, fingerprint=fingerprint, now=now)
     return _with_page(contribution, now=now)
 
 
@@ -106,7 +121,9 @@ def _earlier(key_hash: str, fingerprint: str, now: datetime) -> Contribution | N
     return found
 
 
-def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: datetime) -> Contribution:
+def _write_down(
+    wish: Wish, visitor: lots.Visitor | None, *, key_hash: str | None, fingerprint: str, now: datetime
+) -> Contribution:
     campaign = queries.get_running_campaign(wish.campaign, now=now)
     ask = queries.get_ask(campaign, currency=wish.amount.currency, interval=wish.interval)
     _check_amount(wish.amount, ask)
@@ -126,7 +143,14 @@ def _write_down(wish: Wish, *, key_hash: str | None, fingerprint: str, now: date
         email=wish.email,
         name=wish.name,
         locale=wish.locale or campaign.locale,
-        source=wish.source,
+        source={name: value for name, value in wish.source.items() if name != "variant"},
+        # A name of a variant that we do not know is dropped: a page may be older than the test.
+        variant=queries.get_variant(campaign, named) if (named := wish.source.get("variant")) else None,
+        was_held_out=(
+            lots.is_held_out(campaign.slug, campaign.hold_out_percent, visitor)
+            if visitor and campaign.is_holding_out(now)
+            else None
+        ),
         newsletter_consent=wish.newsletter_consent,
         # A yes counts where it was asked for: only campaigns that write about it offer the box.
         reminder_consent=wish.reminder_consent and campaign.reminds_abandoned,
@@ -210,6 +234,19 @@ def _begin_attempt(contribution: Contribution, *, now: datetime) -> None:
         contribution.checkout_attempted_at = now
     else:
         contribution.refresh_from_db(fields=["checkout_attempt", "checkout_attempted_at"])
+
+
+def make_one_time(public_id: UUID, *, now: datetime) -> queries.ContributionView:
+    """
+    Let a recurring contribution be the gift that its reader meant to give once; how it stands then.
+
+    Stripe said yes when this returns; its event brings it into the books a moment later.
+
+    :raises UnknownContribution: there is none with this id. And as `stopping.make_one_time`.
+    """
+    view = queries.get_standing(public_id, now=now)
+    stopping.make_one_time(view.contribution, now=now)
+    return replace(view, next_payment_at=None, can_be_made_one_time=False, was_made_one_time=True)
 
 
 def open_card_page(*, token: str) -> str:

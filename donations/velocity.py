@@ -63,7 +63,12 @@ def note(what: str, key: str, *, limit: int, per: timedelta, now: datetime) -> i
 def network_key(request: HttpRequest, now: datetime) -> str:
     """What stands for the network that asks, for today: a keyed hash that cannot be turned back."""
     salt = f"velocity:{now:%Y-%m-%d}:{settings.SECRET_KEY}".encode()
-    return hmac.new(salt, _network(client_address(request)).encode(), hashlib.sha256).hexdigest()[:32]
+    return hmac.new(salt, network_of(request).encode(), hashlib.sha256).hexdigest()[:32]
+
+
+def network_of(request: HttpRequest) -> str:
+    """The network that asks (/24, or /56 of IPv6); it is for arithmetic, and is neither kept nor logged."""
+    return _network(client_address(request))
 
 
 def client_address(request: HttpRequest) -> str:

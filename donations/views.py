@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
+from datetime import datetime
+from functools import wraps
 from typing import Any
 from uuid import UUID
 
 import structlog
-from django.core.cache import cache
+from django.conf import settings
 from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse, JsonResponse
+from django.http.response import HttpResponseBase
 from django.utils.cache import get_conditional_response, patch_cache_control, patch_vary_headers
 from django.views.decorators.csrf import csrf_exempt
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
-from rest_framework.exceptions import ValidationError
-from rest_framework.renderers import JSONRenderer
+from rest_framework.exceptions import APIException, ValidationError
 from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from donations import gateway, inbox, queries, serializers, services, velocity
-from donations.errors import UnknownCampaign
-from members import clock, doorbell
+from donations import (
+    appeals,
+    entitlement,
+    gateway,
+    inbox,
+    lots,
+    queries,
+    regions,
+    serializers,
+    services,
+    velocity,
+)
+from members import clock, doorbell, reader_tokens
 
 _log = structlog.get_logger(__name__)
 
 CAMPAIGN_MAX_AGE = 60  # seconds
 MAX_EVENT = 1024 * 1024  # bytes
 _KEY = re.compile(r"[\x21-\x7e][\x20-\x7e]{0,254}")
+_READER_TOKEN = OpenApiParameter(
+    "Authorization",
+    str,
+    OpenApiParameter.HEADER,
+    description="Bearer and a reader's token (see docs/api.md).",
+)
 _UUID = re.compile(r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.ASCII)
 
 
@@ -46,25 +63,73 @@ class CampaignList(APIView):
 class CampaignDetail(APIView):
     """All that a widget needs to draw itself; cacheable, with an ETag."""
 
-    @extend_schema(responses={200: serializers.CampaignOutput, 404: OpenApiResponse(description="not_found")})
+    @classmethod
+    def as_view(cls, **initkwargs: Any) -> Any:
+        """An answer that lies ready leaves before the framework begins its work, which costs more than the answer."""
+        whole = super().as_view(**initkwargs)
+
+        @wraps(whole)
+        def view(request: HttpRequest, slug: str) -> HttpResponseBase:
+            if request.method == "GET" and _is_by_anybody(request):
+                quiet, sensitive = _flag(request, "quiet"), _flag(request, "sensitive")
+                ready = appeals.find_ready(slug, quiet=quiet, sensitive=sensitive, now=clock.now())
+                if ready is not None:
+                    return _told(request, ready)
+            return whole(request, slug)
+
+        return view
+
+    @extend_schema(
+        responses={200: serializers.CampaignOutput, 404: OpenApiResponse(description="not_found")},
+        parameters=[
+            OpenApiParameter(
+                "quiet", bool, description="1: a page on which nobody is asked, such as hard news."
+            ),
+            OpenApiParameter(
+                "sensitive",
+                bool,
+                description="1: a page on which only words are shown that are marked as safe.",
+            ),
+            _READER_TOKEN,
+        ],
+    )
     def get(self, request: Request, slug: str) -> HttpResponse:
         now = clock.now()
-        if len(slug) > 64:
-            raise UnknownCampaign("There is no such campaign.")
-        key = f"campaign:{slug}"
-        body: bytes | None = cache.get(key)
-        if body is None:
-            campaign = queries.get_campaign(slug)
-            body = JSONRenderer().render(serializers.drawing(campaign, now=now))
-            cache.set(key, body, CAMPAIGN_MAX_AGE // 2)
-        etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-        response = HttpResponse(body, content_type="application/json")
-        response["ETag"] = etag
-        patch_cache_control(response, public=True, max_age=CAMPAIGN_MAX_AGE)
-        patch_vary_headers(response, ["Origin"])
-        found = get_conditional_response(request._request, etag=etag, response=response)
-        assert isinstance(found, HttpResponse), "our own response or a 304"
-        return found
+        plain = request._request
+        asked = appeals.Asked(
+            visitor=lambda: lots.visitor_of(plain),
+            is_by_anybody=_is_by_anybody(plain),
+            is_quiet=_flag(plain, "quiet"),
+            is_sensitive=_flag(plain, "sensitive"),
+            country=regions.country_of(plain),
+            reader=_reader_or_nobody(plain, now),
+        )
+        return _told(plain, appeals.get_answer(slug, asked=asked, now=now))
+
+
+def _flag(request: HttpRequest, name: str) -> bool:
+    return request.GET.get(name, "") not in ("", "0")
+
+
+def _is_by_anybody(request: HttpRequest) -> bool:
+    """Whether nothing that we look at tells who asks, so that others may get the same answer."""
+    return not settings.COUNTRY_HEADER and "HTTP_AUTHORIZATION" not in request.META
+
+
+def _told(request: HttpRequest, answer: appeals.Answer) -> HttpResponse:
+    scope = "public" if answer.is_public else "private"
+    response = HttpResponse(
+        answer.body,
+        content_type="application/json",
+        headers={
+            "ETag": answer.etag,
+            "Cache-Control": f"{scope}, max-age={answer.max_age}",
+            "Vary": "Origin, Authorization",
+        },
+    )
+    found = get_conditional_response(request, etag=answer.etag, response=response)
+    assert isinstance(found, HttpResponse), "our own response or a 304"
+    return found
 
 
 class ContributionCreate(APIView):
@@ -97,9 +162,17 @@ class ContributionCreate(APIView):
         wanted = serializers.ContributionInput(data=request.data)
         wanted.is_valid(raise_exception=True)
         velocity.note_checkout(request._request, now=now)
-        contribution = services.start_contribution(wish=wanted.wish(), idempotency_key=key, now=now)
+        contribution = services.start_contribution(
+            wish=wanted.wish(),
+            idempotency_key=key,
+            visitor=lots.visitor_of(request._request),
+            now=now,
+        )
         status = queries.get_status(contribution)
         return Response(serializers.begun(contribution, status), status=201)
+
+
+_CONTRIBUTION_ID = OpenApiParameter("public_id", UUID, OpenApiParameter.PATH)
 
 
 class ContributionDetail(APIView):
@@ -107,12 +180,87 @@ class ContributionDetail(APIView):
 
     @extend_schema(
         responses={200: serializers.ContributionStatusOutput, 404: OpenApiResponse(description="not_found")},
-        parameters=[OpenApiParameter("public_id", UUID, OpenApiParameter.PATH)],
+        parameters=[_CONTRIBUTION_ID],
     )
     def get(self, request: Request, public_id: str) -> Response:
-        # Only the one spelling that we give out is an id.
-        wanted = UUID(public_id) if _UUID.fullmatch(public_id) else UUID(int=0)
-        return Response(serializers.standing(queries.get_contribution(wanted)))
+        return Response(serializers.standing(queries.get_standing(_id(public_id), now=clock.now())))
+
+
+class ContributionMakeOneTime(APIView):
+    """
+    "I meant to give once": nothing more is charged, and the first payment stays a gift.
+
+    Whoever holds the unguessable id may ask, within 48 hours of the first payment. Asking again changes nothing.
+    """
+
+    @extend_schema(
+        request=None,
+        responses={
+            200: serializers.ContributionStatusOutput,
+            404: OpenApiResponse(description="not_found"),
+            409: OpenApiResponse(description="too_late, not_possible"),
+            502: OpenApiResponse(description="payments_refused, gone"),
+            503: OpenApiResponse(description="payments_unavailable: ask again after Retry-After"),
+        },
+        parameters=[_CONTRIBUTION_ID],
+    )
+    def post(self, request: Request, public_id: str) -> Response:
+        return Response(serializers.standing(services.make_one_time(_id(public_id), now=clock.now())))
+
+
+class EntitlementDetail(APIView):
+    """What a reader is due on the newspaper's site, which says with a signed token who it is."""
+
+    @extend_schema(
+        responses={
+            200: serializers.EntitlementOutput,
+            401: OpenApiResponse(description="token_missing, token_invalid, token_expired"),
+        },
+        parameters=[_READER_TOKEN],
+    )
+    def get(self, request: Request) -> Response:
+        now = clock.now()
+        reader = _reader(request._request, now)
+        found = entitlement.get_entitlement(reader, now=now)
+        response = Response(serializers.due(found))
+        left = min(found.left(now), reader.seconds_left(now))
+        response["Cache-Control"] = f"private, max-age={left}" if left > 0 else "no-store"
+        patch_vary_headers(response, ["Authorization"])
+        return response
+
+
+def _id(public_id: str) -> UUID:
+    """Only the one spelling that we give out is an id; the rest is nobody's."""
+    return UUID(public_id) if _UUID.fullmatch(public_id) else UUID(int=0)
+
+
+class TokenRefused(APIException):
+    """401: the request does not tell, in a way that can be believed, who reads."""
+
+    status_code = 401
+    default_code = "token_invalid"
+    default_detail = "Send the reader's token as `Authorization: Bearer …`."
+
+
+def _reader(request: HttpRequest, now: datetime) -> reader_tokens.Reader:
+    """Whom the newspaper's site says that it is. Raises TokenRefused."""
+    scheme, _, token = request.META.get("HTTP_AUTHORIZATION", "").partition(" ")
+    if scheme.lower() != "bearer" or not token.strip():
+        raise TokenRefused(code="token_missing")
+    try:
+        return reader_tokens.read(token.strip(), now=now)
+    except reader_tokens.ExpiredToken as error:
+        raise TokenRefused(str(error), code="token_expired") from error
+    except reader_tokens.BadToken as error:
+        raise TokenRefused(str(error), code="token_invalid") from error
+
+
+def _reader_or_nobody(request: HttpRequest, now: datetime) -> reader_tokens.Reader | None:
+    """The same for an appeal, which is drawn for a stranger where a token is not good."""
+    try:
+        return _reader(request, now)
+    except TokenRefused:
+        return None
 
 
 def _idempotency_key(request: Request) -> str:

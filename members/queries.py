@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from datetime import datetime
+from uuid import UUID
 
 from django.db.models import Count, F, Max, Q, QuerySet
 
@@ -19,6 +20,8 @@ __all__ = [
     "get_current_membership",
     "get_current_memberships",
     "get_member",
+    "get_member_named",
+    "get_membership_from",
     "get_refused_hashes",
     "get_state",
     "get_tier",
@@ -34,6 +37,12 @@ def get_member(email: str) -> Member | None:
     """
     address = addresses.normalise(email)
     return Member.objects.filter(email_hash__in=crypto.lookup_hashes(addresses.identity(address))).first()
+
+
+def get_member_named(*, hashes: Collection[str] = (), public_id: UUID | None = None) -> Member | None:
+    """The member with one of these look-up hashes of an address, or with this id; None if there is none."""
+    named = Q(email_hash__in=hashes) if public_id is None else Q(public_id=public_id)
+    return Member.objects.filter(named).first()
 
 
 def get_tier(annual_minor: int, currency: str) -> Tier | None:
@@ -61,6 +70,19 @@ def get_current_membership(member: Member, now: datetime) -> Membership | None:
         .order_by(F("tier__position").desc(nulls_last=True), "-started_at", "-pk")
         .first()
     )
+
+
+def get_membership_from(
+    source_kind: Membership.Source, member_id: int, *, now: datetime, **which: str
+) -> Membership | None:
+    """
+    The membership of this member from one source, with its tier; None if it does not count now.
+
+    :param which: columns that tell it from others of that source: `source_reference`, or `currency` of gifts.
+    """
+    found = Membership.objects.filter(source_kind=source_kind, member=member_id, **which)
+    held = found.select_related("tier").order_by("-started_at", "-pk").first()
+    return held if held and held.state_at(now).is_member else None
 
 
 def get_current_memberships(member_id: int, now: datetime) -> QuerySet[Membership]:

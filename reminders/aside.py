@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.utils.http import urlencode
 
@@ -20,7 +21,9 @@ BUTTON = "remind_by"
 def register() -> None:
     """Put it onto the support page."""
     asides.register(
-        asides.Aside(template="reminders/aside.html", draw=_draw, is_meant=_is_meant, answer=_answer)
+        asides.Aside(
+            template="reminders/aside.html", draw=_draw, is_meant=_is_meant, answer=_answer, offer=_offer
+        )
     )
 
 
@@ -36,6 +39,17 @@ def _is_meant(request: HttpRequest) -> bool:
 def _draw(wish: asides.Wish, is_outage: bool, now: datetime) -> Mapping[str, Any]:
     filled = form.Filled(remind=serializers.WHEN_PAYMENTS_WORK) if is_outage else form.Filled()
     return _shown(wish, filled, now, is_outage=is_outage)
+
+
+def _offer(now: datetime) -> dict[str, Any]:
+    return {
+        "choices": [
+            {"value": choice.value, "label": choice.label, "promise": choice.promise}
+            for choice in form.choices(_NAMES, now=now)
+        ],
+        "calendar": True,
+        "consent_version": settings.REMINDER_CONSENT_VERSION,
+    }
 
 
 def _answer(request: HttpRequest, wish: asides.Wish, now: datetime) -> HttpResponse | Mapping[str, Any]:

@@ -36,6 +36,7 @@ HARMLESS = {
     "members.Message.locale": "a language; declared in the docstring",
     "members.Bounce.email_hash": "a keyed hash; declared in the docstring",
     "members.Consent.text_version": "names a text of the newsroom",
+    "donations.AskVariant.title": "the newsroom's own words",
     "donations.Campaign.title": "the newsroom's own words",
     "donations.Campaign.locale": "the campaign's language",
     "donations.Contribution.locale": "a language, given by the page",

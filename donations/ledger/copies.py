@@ -13,8 +13,8 @@ from donations.models import Contribution
 # What a copy of a page has in common with the page. Its wish, its reader, and the moment at which it was written down.
 _SAME = (
     "campaign_id", "member_id", "interval", "amount_minor", "fee_cover_minor", "currency", "email", "name", "locale",
-    "source", "newsletter_consent", "reminder_consent", "return_url", "livemode", "created_at",
-    "checkout_attempted_at",
+    "source", "variant_id", "was_held_out", "newsletter_consent", "reminder_consent", "return_url", "livemode",
+    "created_at", "checkout_attempted_at",
 )  # fmt: skip
 
 

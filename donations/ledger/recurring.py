@@ -237,6 +237,7 @@ def apply_subscription(
         "cancelled_at": told.cancelled_at,
         "ended_at": told.ended_at or (as_of if told.state == Subscription.State.CANCELLED else None),
         "end_reason": told.end_reason,
+        "was_made_one_time": told.cancel_at is not None and told.end_comment == facts.MEANT_ONCE,
         "as_of": as_of,
         "as_of_event": event_id,
         "revision": subscription.revision + 1,

@@ -1,5 +1,6 @@
 """The tables of the money; each file has one subject."""
 
+from donations.models.asks import AskCount, AskSwitch, AskTest, AskVariant, VariantAsk
 from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
 from donations.models.change import SubscriptionChange
@@ -12,6 +13,10 @@ from donations.models.payment import Dispute, Payment, Refund
 
 __all__ = [
     "Ask",
+    "AskCount",
+    "AskSwitch",
+    "AskTest",
+    "AskVariant",
     "BalanceEntry",
     "Campaign",
     "CardWatch",
@@ -30,4 +35,5 @@ __all__ = [
     "StripeEvent",
     "Subscription",
     "SubscriptionChange",
+    "VariantAsk",
 ]

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator
 from django.db import models
 from django.db.models import CheckConstraint, F, Q, UniqueConstraint
 
@@ -30,6 +31,15 @@ class Campaign(models.Model):
     title = models.CharField(max_length=120)
     message = models.TextField(blank=True, help_text="Plain text; an empty line begins a new paragraph.")
     thank_you = models.TextField(blank=True, help_text="Shown when a gift has arrived.")
+    button = models.CharField(
+        max_length=40, blank=True, help_text="Words on the widget's button; empty: Continue."
+    )
+    newsletter_text = models.CharField(
+        max_length=200,
+        blank=True,
+        help_text="What the widget's newsletter box says; empty: it has none. "
+        "Change CONSENT_TEXT_VERSION when you change what readers agree to.",
+    )
     locale = models.CharField(max_length=16, default="en")
     default_interval = models.CharField(max_length=8, choices=INTERVALS, default=Interval.MONTH.value)
     default_currency = models.CharField(max_length=3, default="USD")
@@ -46,6 +56,18 @@ class Campaign(models.Model):
         default=False,
         help_text="Offer readers one e-mail if they leave the payment page unpaid; only those who say yes get it.",
     )
+    is_safe = models.BooleanField(
+        default=False,
+        help_text="The words above may be shown on pages that are marked as sensitive. "
+        "Without this, only variants of tests that are marked so are shown there.",
+    )
+    hold_out_percent = models.PositiveSmallIntegerField(
+        default=0,
+        validators=[MaxValueValidator(100)],
+        help_text="Of 100 readers, so many are asked nothing by lot, to see what asking brings.",
+    )
+    hold_out_starts_at = models.DateTimeField(null=True, blank=True, help_text="Empty: with the campaign.")
+    hold_out_ends_at = models.DateTimeField(null=True, blank=True, help_text="Empty: with the campaign.")
     updated_at = models.DateTimeField(auto_now=True)
 
     class Meta:
@@ -60,6 +82,15 @@ class Campaign(models.Model):
             CheckConstraint(
                 condition=Q(default_interval__in=[i.value for i in Interval]), name="campaign_interval_known"
             ),
+            CheckConstraint(
+                condition=Q(hold_out_percent__lte=100), name="campaign_hold_out_is_a_share_of_100"
+            ),
+            CheckConstraint(
+                condition=Q(hold_out_starts_at=None)
+                | Q(hold_out_ends_at=None)
+                | Q(hold_out_ends_at__gt=F("hold_out_starts_at")),
+                name="campaign_hold_out_ends_after_start",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -70,6 +101,14 @@ class Campaign(models.Model):
 
     def has_ended(self, now: datetime) -> bool:
         return self.ends_at is not None and self.ends_at <= now
+
+    def is_holding_out(self, now: datetime) -> bool:
+        """Whether some readers are asked nothing at that moment."""
+        return (
+            self.hold_out_percent > 0
+            and (self.hold_out_starts_at is None or self.hold_out_starts_at <= now)
+            and (self.hold_out_ends_at is None or now < self.hold_out_ends_at)
+        )
 
     @property
     def goal(self) -> Money | None:
@@ -126,21 +165,24 @@ class Ask(models.Model):
 
     def clean(self) -> None:
         """Raise ValidationError, naming the field, for amounts that Stripe or a reader could not use."""
-        problems: dict[str, Any] = {}
         try:
             self.minimum.check_chargeable()
         except (AmountRefused, ValueError) as error:
             raise ValidationError({"minimum_minor": str(error)}) from error
-        amounts = self.suggested if isinstance(self.suggested, list) else []
-        if not amounts or not all(type(amount) is int for amount in amounts):
-            problems["suggested"] = "Give a list of whole numbers (minor units), such as [200, 500, 1000]."
-        elif not all(
-            Money(amount, self.currency).is_chargeable()
-            and self.minimum_minor <= amount <= self.maximum.minor
-            for amount in amounts
-        ):
-            problems["suggested"] = f"Each amount must lie between {self.minimum} and {self.maximum}."
-        elif self.default_minor not in amounts:
-            problems["default_minor"] = "The default must be one of the suggested amounts."
-        if problems:
+        if problems := check_amounts(self, self.suggested, self.default_minor):
             raise ValidationError(problems)
+
+
+def check_amounts(ask: Ask, suggested: Any, default_minor: int) -> dict[str, Any]:
+    """What is wrong with amounts that are suggested within an ask's limits, by field; empty if nothing is."""
+    amounts = suggested if isinstance(suggested, list) else []
+    if not amounts or not all(type(amount) is int for amount in amounts):
+        return {"suggested": "Give a list of whole numbers (minor units), such as [200, 500, 1000]."}
+    if not all(
+        Money(amount, ask.currency).is_chargeable() and ask.minimum_minor <= amount <= ask.maximum.minor
+        for amount in amounts
+    ):
+        return {"suggested": f"Each amount must lie between {ask.minimum} and {ask.maximum}."}
+    if default_minor not in amounts:
+        return {"default_minor": "The default must be one of the suggested amounts."}
+    return {}

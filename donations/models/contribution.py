@@ -23,7 +23,8 @@ class Contribution(models.Model):
     Written down before Stripe is asked for anything, so that no money can arrive for a gift that we never
     heard of. Its amount is what the reader chose and never changes; a later change of a recurring gift is
     the subscription's. Personal data: email, name, checkout_url (encrypted), until the gift has a member;
-    recovery_url (encrypted), of a page that was left unpaid, while Stripe would open it again.
+    recovery_url (encrypted), of a page that was left unpaid, while Stripe would open it again; variant and
+    was_held_out, which lot of a test it was.
     """
 
     class CheckoutState(models.TextChoices):
@@ -45,6 +46,17 @@ class Contribution(models.Model):
     name = EncryptedTextField(bound_to="public_id", blank=True, default="")
     locale = models.CharField(max_length=16, default="en")
     source: models.JSONField[dict[str, Any], dict[str, Any]] = models.JSONField(default=dict, blank=True)
+    variant = models.ForeignKey(
+        "donations.AskVariant",
+        null=True,
+        blank=True,
+        on_delete=models.PROTECT,
+        related_name="contributions",
+        help_text="In which way of asking the gift was begun, where several were tried.",
+    )
+    was_held_out = models.BooleanField(
+        null=True, help_text="Whether the lot said not to ask; empty where there was no hold-out."
+    )
     newsletter_consent = models.BooleanField(default=False)
     reminder_consent = models.BooleanField(
         default=False, help_text="Whether the reader wants one e-mail if the page is left unpaid."
@@ -211,6 +223,11 @@ class Subscription(models.Model):
     cancelled_at = models.DateTimeField(null=True, blank=True, help_text="When the end was asked for.")
     ended_at = models.DateTimeField(null=True, blank=True)
     end_reason = models.CharField(max_length=40, blank=True)
+    was_made_one_time = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Whether its reader wanted to give once and said so in time.",
+    )
     as_of = models.DateTimeField(null=True, blank=True)
     as_of_event = models.CharField(max_length=255, blank=True)
     has_changed = models.BooleanField(default=False, help_text="Whether there are changes to look at.")

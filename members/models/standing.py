@@ -75,6 +75,11 @@ class Standing(models.Model):
         """Whether staff gave it; then nothing is paid, and nothing can be late."""
         raise NotImplementedError
 
+    @property
+    def counts_until(self) -> datetime:
+        """Until when it counts if nothing more is paid: what is paid or given, not the days of grace."""
+        return self.paid_through if self.ends_at is None else self.ends_at
+
     def state_at(self, moment: datetime) -> MembershipState:
         """What it is at that moment, from its step on and as long as no further step comes."""
         if self.ends_at is not None and self.ends_at <= moment:

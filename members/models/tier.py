@@ -18,6 +18,11 @@ class Tier(models.Model):
     slug = models.SlugField(unique=True)
     name = models.CharField(max_length=80)
     position = models.PositiveSmallIntegerField(default=0, help_text="Higher tiers have higher numbers.")
+    is_ad_free = models.BooleanField(
+        "ad-free",
+        default=False,
+        help_text="Whether its members see the newspaper's site without advertising.",
+    )
 
     class Meta:
         ordering = ["position", "slug"]
