@@ -17,6 +17,7 @@ from django.contrib.sessions import middleware as sessions
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.middleware import locale
+from django.template.response import SimpleTemplateResponse
 from django.urls import ResolverMatch, get_urlconf, resolve
 from django.utils import translation
 
@@ -119,6 +120,40 @@ class WebhookLane:
         response: HttpResponse = match.func(request)
         response["Content-Length"] = str(len(response.content))
         return response
+
+
+class AppealLane:
+    """
+    Takes the question for an appeal to its view, past what serves pages and forms.
+
+    Each view of an article asks it, and most answers lie ready in the cache: what stands behind this in
+    settings.MIDDLEWARE, and finding the route among all others, would cost more than the answer.
+    """
+
+    def __init__(self, get_response: GetResponse) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponseBase:
+        if request.method != "GET" or not _APPEAL.fullmatch(request.path_info):
+            return self.get_response(request)
+        request.get_host()  # raises DisallowedHost, as CommonMiddleware does
+        translation.deactivate()  # as LocaleMiddleware does
+        request.resolver_match = match = _appeal(request.path_info, get_urlconf())
+        response: HttpResponse = match.func(request, *match.args, **match.kwargs)
+        if isinstance(
+            response, SimpleTemplateResponse
+        ):  # the framework's, which Django's handler would render
+            response.render()
+        response["Content-Length"] = str(len(response.content))
+        return response
+
+
+_APPEAL = re.compile(r"/api/v1/campaigns/[A-Za-z0-9_-]{1,64}/", re.ASCII)
+
+
+@lru_cache(maxsize=128)
+def _appeal(path: str, urlconf: str | None) -> ResolverMatch:
+    return resolve(path, urlconf)
 
 
 @lru_cache

@@ -27,6 +27,7 @@ from members.reader_tokens import Reader
 
 MAX_AGE = 60  # seconds until a change is seen everywhere
 KEPT = 30  # seconds of them that an answer may lie here
+_FORM = 1  # of what lies in a cache that several releases may share; count it up when `Plan` changes
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,7 +135,7 @@ def find_ready(slug: str, *, quiet: bool, sensitive: bool, now: datetime) -> Ans
 
 
 def _ready_key(slug: str, *, quiet: bool, sensitive: bool) -> str:
-    return f"appeal:{slug}:{quiet:d}{sensitive:d}"
+    return _key(slug, f"{quiet:d}{sensitive:d}")
 
 
 def get_answer(slug: str, *, asked: Asked, now: datetime) -> Answer:
@@ -188,7 +189,11 @@ def decide(plan: Plan, asked: Asked, *, now: datetime) -> Outcome:
 
 def forget(slug: str) -> None:
     """Let this process's next answer show what an editor changed; the others follow within the minute."""
-    cache.delete_many([f"appeal:{slug}:{part}" for part in ("plan", "00", "01", "10", "11")])
+    cache.delete_many([_key(slug, part) for part in ("plan", "00", "01", "10", "11")])
+
+
+def _key(slug: str, part: str) -> str:
+    return f"appeal:{_FORM}:{slug}:{part}"
 
 
 # --- Plans, and the answers that are made from them -------------------------------------------------
@@ -196,11 +201,11 @@ def forget(slug: str) -> None:
 
 def _left(made_at: datetime, now: datetime) -> int:
     """For how many more seconds what was made then is young enough."""
-    return MAX_AGE - int((now - made_at).total_seconds())
+    return int(MAX_AGE - (now - made_at).total_seconds())
 
 
 def _plan_of(slug: str, now: datetime) -> Plan:
-    key = f"appeal:{slug}:plan"
+    key = _key(slug, "plan")
     found: Plan | None = cache.get(key)
     # A clock that was moved by hand makes it old at once, or younger than anything can be.
     if found is not None and MAX_AGE - KEPT <= _left(found.made_at, now) <= MAX_AGE:
@@ -259,7 +264,7 @@ def _answer_of(plan: Plan, outcome: Outcome, currency: str) -> tuple[str, bytes]
     """The answer's ETag and body, made once for each plan and outcome."""
     variant = outcome.variant
     which = f"{outcome.hidden_because}:{variant.pk if variant else ''}:{currency}"
-    key = f"appeal:{plan.slug}:{plan.made_at.timestamp()}:{which}"
+    key = _key(plan.slug, f"{plan.made_at.timestamp()}:{which}")
     found: tuple[str, bytes] | None = cache.get(key)
     if found is not None:
         return found

@@ -41,7 +41,7 @@ class Entitlement:
 
     def left(self, now: datetime) -> int:
         """For how many more seconds it is young enough; 0 for one that could not be looked up."""
-        return 0 if self.made_at is None else MAX_AGE - int((now - self.made_at).total_seconds())
+        return 0 if self.made_at is None else int(MAX_AGE - (now - self.made_at).total_seconds())
 
 
 def get_entitlement(reader: Reader, *, now: datetime) -> Entitlement:

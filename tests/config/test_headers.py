@@ -200,6 +200,22 @@ def test_an_answer_through_the_lane_says_its_length(visitor):
     assert answer["Content-Length"] == str(len(answer.content))
 
 
+def test_an_appeal_takes_a_lane_of_its_own_to_where_the_route_leads(visitor, db):
+    """Once from the database and once from the cache, and for a campaign that does not exist."""
+    path = ADDRESSES["/api/v1/campaigns/<slug:slug>/"]
+    for answer in (visitor.get(path), visitor.get(path)):
+        assert answer.resolver_match.view_name == "donations:campaign"
+        assert answer["Content-Length"] == str(len(answer.content))
+        assert answer["X-Request-ID"]
+        assert "default-src 'none'" in answer["Content-Security-Policy"]
+    missing = visitor.get("/api/v1/campaigns/not-there/")
+    assert (missing.status_code, missing.json()["error"]["code"]) == (404, "not_found")
+    assert visitor.get(path, headers={"Host": "evil.example"}).status_code == 400
+    assert visitor.post(path, {}, content_type="application/json").status_code == 405
+    assert visitor.head(path).status_code == 200
+    assert visitor.get(path.rstrip("/")).status_code == 301
+
+
 @pytest.mark.parametrize(
     ("path", "expected"),
     [
