@@ -333,6 +333,7 @@ def banner(house: House) -> str:
 
     Support page     {house.url}/support/support-us/
       in Russian     {house.url}/support/podderzhite-nas/
+    A paper's page   http://localhost:{house.port}/dev/article/   with the widget, at another origin
     Mailbox          {house.url}/dev/mailbox/
       every mail     {house.url}/dev/mails/
     API, to try out  {house.url}/api/v1/docs/

@@ -162,8 +162,8 @@ def _webhook(urlconf: str | None) -> ResolverMatch:
 
 
 # --- What only pages need -------------------------------------------------------------------------
-# The API and the health checks know no sessions, no accounts and one language. Not asking for any keeps their
-# answers quick, and cacheable (no `Vary: Accept-Language`).
+# The API, the widget and the health checks know no sessions, no accounts and one language. Not asking for any
+# keeps their answers quick, and cacheable (no `Vary: Accept-Language`).
 
 
 class _ForPages:
@@ -183,7 +183,7 @@ class _ForPages:
 def is_for_programs(request: HttpRequest) -> bool:
     """Whether a program asks rather than a browser that shows pages."""
     is_asked_by_staff = request.path_info == STATS_PATH
-    return request.path_info.startswith(("/api/", "/health/")) and not is_asked_by_staff
+    return request.path_info.startswith(("/api/", "/health/", "/widget/")) and not is_asked_by_staff
 
 
 class SessionMiddleware(_ForPages, sessions.SessionMiddleware):

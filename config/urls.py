@@ -17,11 +17,13 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),
     path("support/", include("donations.page_urls")),
     path("reminders/", include("reminders.page_urls")),
+    path("widget/", include("donations.widget.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("admin/", admin.site.urls),
 ]
 if settings.DEV_PAGES:
+    urlpatterns.append(path("dev/article/", include("donations.widget.example")))
     urlpatterns.append(path("dev/", include("members.urls")))
 
 handler400 = "config.errors.bad_request"
