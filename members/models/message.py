@@ -54,6 +54,7 @@ class Message(models.Model):
     failure_reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
+        permissions = [("resend_message", "Can send receipts again")]
         constraints = [
             # Not `unique=True`: on PostgreSQL that brings a second index, for LIKE, which nobody asks.
             UniqueConstraint(fields=["dedup_key"], name="message_once_per_dedup_key"),
