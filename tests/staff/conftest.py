@@ -1,4 +1,4 @@
-"""The membership team: Vera looks, Sam answers letters, Fina keeps the books, Ed writes appeals, Adam sets things up."""
+"""The membership team: Vera looks, Sam answers letters, Fina keeps the books, Ed writes, Adam sets things up."""
 
 from __future__ import annotations
 

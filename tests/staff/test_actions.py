@@ -110,7 +110,9 @@ def test_a_disputed_payment_is_not_given_back_as_well(house: House, payment: Pay
     assert "answer the dispute instead" in answer.content.decode()
 
 
-def test_a_contribution_is_ended_and_goes_on_after_all(house: House, plan: Subscription, desk_of: Desk) -> None:
+def test_a_contribution_is_ended_and_goes_on_after_all(
+    house: House, plan: Subscription, desk_of: Desk
+) -> None:
     sam = desk_of("support")
     assert "No further payment is taken" in said(press(sam, "stop", plan))
     house.catch_up()
