@@ -73,7 +73,7 @@ class Action:
     form: type[Reason]
     warning: Callable[[Any, datetime], str]
     run: Callable[[Wish], str]
-    facts: Callable[[dict[str, Any]], dict[str, Any]] = lambda given: {}
+    facts: Callable[[Wish], dict[str, Any]] = lambda wish: {}
     starts_with: Callable[[Any], dict[str, Any]] = lambda target: {}
     is_calm: bool = False
 
@@ -109,7 +109,7 @@ def carry_out(action: Action, wish: Wish) -> str:
             what=action.slug,
             subject=audit.subject_of(wish.target),
             member_id=member_of(wish.target),
-            facts={**action.facts(wish.given), **more},
+            facts={**action.facts(wish), **more},
             why=why,
             now=wish.now,
         )
@@ -160,6 +160,10 @@ def _amount(text: str, currency: str) -> Money:
         raise Refusal(f"“{text}” is not an amount: {error}.") from error
 
 
+def _money_of(wish: Wish) -> dict[str, Any]:
+    return {"amount": wish.given["amount"][:20], "currency": wish.target.currency}
+
+
 def _end_of(day: date) -> datetime:
     return calendar.end_of_day(day, ZoneInfo(settings.NEWSROOM_TIME_ZONE))
 
@@ -200,7 +204,7 @@ register(
             "This cannot be undone, and Stripe keeps its fee."
         ),
         run=_refund,
-        facts=lambda given: {"amount": given["amount"][:20], "reason": given["reason"]},
+        facts=lambda wish: {**_money_of(wish), "reason": wish.given["reason"]},
         starts_with=lambda payment: {"amount": _plain(on_request.left_to_refund(payment))},
     )
 )
@@ -284,7 +288,7 @@ register(
             "The membership rests as well once the paid time is over."
         ),
         run=_pause,
-        facts=lambda given: {"until": str(given["until"] or "")},
+        facts=lambda wish: {"until": str(wish.given["until"] or "")},
         is_calm=True,
     )
 )
@@ -332,7 +336,7 @@ register(
             "Only at the reader's own wish: a change that we want is announced first."
         ),
         run=_change_amount,
-        facts=lambda given: {"amount": given["amount"][:20]},
+        facts=_money_of,
         starts_with=lambda subscription: {"amount": _plain(subscription.amount)},
         is_calm=True,
     )
@@ -393,7 +397,7 @@ register(
         form=GiveForm,
         warning=lambda member, now: "A membership as a gift of the house. It is never counted as paid.",
         run=_give,
-        facts=lambda given: {"tier": given["tier"].slug, "until": str(given["until"])},
+        facts=lambda wish: {"tier": wish.given["tier"].slug, "until": str(wish.given["until"])},
         is_calm=True,
     )
 )

@@ -2,6 +2,7 @@ from typing import Any
 
 from django.apps import AppConfig
 from django.contrib.admin import apps as admin
+from django.contrib.auth.signals import user_logged_out
 from django.db.models.signals import post_migrate
 
 
@@ -20,6 +21,9 @@ class StaffConfig(AppConfig):
     verbose_name = "Staff"
 
     def ready(self) -> None:
+        from staff import watching
+
+        user_logged_out.connect(watching.note_signed_out, dispatch_uid="staff_signed_out")
         # Last of the apps that migrate: by then the permissions of all others are made.
         post_migrate.connect(_make_roles, sender=self, dispatch_uid="staff_roles")
 

@@ -33,6 +33,7 @@ from members import addresses, people, queries
 from members.models import AuditEntry, Consent, Member, Membership, MembershipStep, Merge, Message, StaffNote
 from reminders.models import Reminder, ReminderSend
 
+_WITH_ACTION = (AuditEntry.Act.ASKED, AuditEntry.Act.DONE, AuditEntry.Act.REFUSED)
 MOST = 200  # of each kind, the newest
 STRIPE, READER, HOUSE = "Stripe", "the reader", "Sustainer"
 
@@ -303,7 +304,8 @@ def _audited(ids: list[int], names: _Names) -> Iterator[Entry]:
     found = AuditEntry.objects.filter(member_id__in=ids, act__in=shown).select_related("reason")
     for row in found.order_by("-number")[:MOST]:
         detail = ", ".join(f"{key.replace('_', ' ')}: {value}" for key, value in row.facts.items())
-        title = f"{row.get_act_display()}: {row.what.replace('_', ' ').replace('-', ' ')}"
+        what = row.what.replace("-", " ")
+        title = row.get_act_display() + (f": {what}" if row.act in _WITH_ACTION else "")
         tone = "bad" if row.act in (AuditEntry.Act.REFUSED, AuditEntry.Act.DENIED) else ""
         yield Entry(row.at, "staff", title, names.later(row.actor), detail, "", tone)
 

@@ -88,3 +88,10 @@ def _record(request: HttpRequest, act: audit.Act, what: str, subject: str, facts
         facts=facts,
         now=clock.now(),
     )
+
+
+def note_signed_out(request: HttpRequest, user: Any, **_signal: Any) -> None:
+    """Django's signal: somebody left, or was shown out by a limit."""
+    if user is not None and user.is_staff:
+        actor = f"staff:{user.pk}"
+        audit.record(actor=actor, act=_Act.SIGNED_OUT, subject=f"auth.user:{user.pk}", now=clock.now())

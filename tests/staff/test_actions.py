@@ -209,7 +209,7 @@ def test_the_log_names_who_asked_and_keeps_the_reason_sealed(payment: Payment, d
     assert entry.actor.startswith("staff:")
     assert entry.subject == f"donations.payment:{payment.pk}"
     assert entry.member_id == payment.contribution.member_id
-    assert entry.facts == {"amount": "5.00", "reason": "requested_by_customer"}
+    assert entry.facts == {"amount": "5.00", "currency": "USD", "reason": "requested_by_customer"}
     assert entry.reason.text == WHY
     assert audit.verify().broken_at is None
 

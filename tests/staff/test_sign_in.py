@@ -168,7 +168,7 @@ def test_five_wrong_codes_end_the_session_and_close_the_account(sam: User, visit
     assert visitor.post(FACTOR, {"code": "000000"}).headers["Location"] == LOGIN
     assert visitor.post(FACTOR, {"code": code_of(sam, steps=1)}).headers["Location"] == LOGIN
     assert WRONG in give_password(visitor).content.decode()
-    assert acts()[-2:] == ["LOCKED", "PASSWORD_REFUSED"]
+    assert acts()[-3:] == ["LOCKED", "SIGNED_OUT", "PASSWORD_REFUSED"]
 
 
 def test_a_session_ends_when_nobody_sits_there_and_after_a_working_day(
@@ -218,7 +218,7 @@ def test_sessions_end_with_the_second_factor_that_opened_them(sam: User, visitor
     set_up(visitor, sam)
     call_command("reset_second_factor", "sam")
     assert visitor.get(HOME).status_code == 302
-    assert acts()[-1] == "SECOND_FACTOR_TAKEN"
+    assert acts()[-2:] == ["SECOND_FACTOR_TAKEN", "SIGNED_OUT"]
     assert set_up(visitor, sam)
 
 
