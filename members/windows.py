@@ -71,14 +71,13 @@ class Curtained:
 
 
 class ForEyes:
-    """A mixin for an inline: what staff wrote about people is left out for those who may not see personal data."""
+    """A mixin for an inline: what staff wrote about a person is there only while that person is revealed."""
 
     personal: ClassVar[tuple[str, ...]] = ()
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         fields = super().get_fields(request, obj)  # type: ignore[misc]  # Django's, which is mixed in
-        return (
-            fields
-            if revealing.may_reveal(request)
-            else [name for name in fields if name not in self.personal]
-        )
+        member = getattr(obj, "member", obj)  # the page is a member's, or of something that has one
+        if member is not None and revealing.is_revealed(request, member, now=clock.now()):
+            return fields
+        return [name for name in fields if name not in self.personal]

@@ -112,4 +112,8 @@ class Migration(migrations.Migration):
             ],
         ),
         migrations.RunPython(guard, unguard),
+        migrations.AddIndex(
+            model_name='message',
+            index=models.Index(condition=models.Q(('state', 'FAILED')), fields=['owed_at'], name='message_given_up'),
+        ),
     ]

@@ -81,6 +81,7 @@ class Message(models.Model):
                 name="message_refused",
                 condition=Q(state="FAILED", failure_code="recipient_refused"),
             ),
+            Index(fields=["owed_at"], name="message_given_up", condition=Q(state="FAILED")),
             Index(fields=["next_attempt_at"], name="message_owed", condition=Q(state="OWED")),
             Index(fields=["leased_until"], name="message_sending", condition=Q(state="SENDING")),
         ]

@@ -363,6 +363,8 @@ def test_staff_find_a_person_by_any_of_the_addresses_and_see_the_others(
         assert "2 members" in page
         assert str(grace.public_id) not in page
 
+    assert WHY not in staff.get(f"/admin/members/member/{ada.pk}/change/").content.decode()
+    staff.post(f"/admin/reveal/members.member/{ada.pk}/", {"why": "She wrote to us."})
     page = staff.get(f"/admin/members/member/{ada.pk}/change/").content.decode()
     assert f'<a href="/admin/members/member/{old_ada.pk}/change/">{old_ada}</a>' in page
     assert WHY in page

@@ -231,7 +231,10 @@ def test_staff_see_why_a_colleague_gave_a_membership(
         why="Won our quiz.",
         now=now,
     )
-    page = staff.get(f"/admin/members/membership/{given.pk}/change/").content.decode()
+    address = f"/admin/members/membership/{given.pk}/change/"
+    assert "Won our quiz." not in staff.get(address).content.decode(), "a note can name a reader"
+    staff.post(f"/admin/reveal/members.member/{given.member_id}/", {"why": "She asks about her prize."})
+    page = staff.get(address).content.decode()
 
     assert "Won our quiz." in page
     assert "staff:7" in page
