@@ -26,6 +26,7 @@ from urllib.parse import urlsplit
 HERE = Path(__file__).resolve().parent.parent
 LOOPBACK = "127.0.0.1"
 WEBHOOK_SECRET = "whsec_sandbox"  # noqa: S105 - the sandbox's, which signs nothing of worth
+ADMIN_PATH = "staff"
 STAFF_PASSWORD = "sample-password"  # noqa: S105 - printed on the screen, for a demo on loopback
 START_PATIENCE = 90  # seconds until a part has to answer; a busy laptop may need a while
 STOP_PATIENCE = 10  # seconds from a polite request to end until it is not one any more
@@ -108,6 +109,7 @@ class House:
             "PYTHONWARNINGS": "ignore:You're running the worker with superuser privileges",
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "DEBUG": "True",
+            "ADMIN_PATH": ADMIN_PATH,
             "DATA_DIR": str(self.data_dir),
             "DATABASE_URL": f"sqlite:///{self.data_dir / 'db.sqlite3'}",
             "CELERY_BROKER_URL": "filesystem://localhost/",
@@ -337,7 +339,8 @@ def banner(house: House) -> str:
     Mailbox          {house.url}/dev/mailbox/
       every mail     {house.url}/dev/mails/
     API, to try out  {house.url}/api/v1/docs/
-    Staff            {house.url}/admin/   user: admin   password: {STAFF_PASSWORD}
+    Staff            {house.url}/{ADMIN_PATH}/   user: admin   password: {STAFF_PASSWORD}
+      its code       DEBUG=True DATA_DIR={house.data_dir} .venv/bin/python manage.py staff_code admin
     Offline Stripe   {house.sandbox_url}/   its clock, books, refunds and bank answers
       by script      curl -X POST {house.sandbox_url}/_sandbox/clock -d '{{"advance": "31 days"}}'
     A reminder       ask for one at the foot of the support page, move the clock beyond its day, see the mailbox

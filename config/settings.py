@@ -5,6 +5,7 @@ What differs between machines comes from the environment (.env.example documents
 read by config.env, which stops the start with a sentence where a value is missing or wrong.
 """
 
+import re
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -60,7 +61,6 @@ if not DEBUG and not _HTTPS:
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
 INSTALLED_APPS = [
-    "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.humanize",
@@ -75,6 +75,11 @@ INSTALLED_APPS = [
     "members",
     "donations",
     "reminders",
+    "django_otp",
+    "django_otp.plugins.otp_static",
+    "django_otp.plugins.otp_totp",
+    "staff",
+    "staff.apps.StaffAdminConfig",  # Django's admin; behind ours, so that our templates come first
 ]
 MIDDLEWARE = [
     "config.middleware.RequestIdMiddleware",
@@ -323,6 +328,20 @@ if any(len(secret) < 32 for secret in MAIL_WEBHOOK_SECRETS):
 globals().update(env.email("EMAIL_URL", "eml:" if DEBUG else "smtp://127.0.0.1:25"))
 EMAIL_TIMEOUT = 20  # seconds; a mail server that says nothing must not hold a worker
 DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM_SUPPORT_EMAIL}>")
+
+# --- Staff --------------------------------------------------------------------------------------
+# Where the admin is; not the address that everybody tries.
+ADMIN_PATH = env.text("ADMIN_PATH", "staff").strip("/") + "/"
+if not re.fullmatch(r"([A-Za-z0-9_-]+/)+", ADMIN_PATH) or ADMIN_PATH.startswith(
+    ("api/", "health/", "support/")
+):
+    raise ImproperlyConfigured("ADMIN_PATH is a word such as staff, or several with slashes between them.")
+# After how many minutes without a click, and how many hours in all, staff sign in again.
+STAFF_IDLE_MINUTES = env.number("STAFF_IDLE_MINUTES", 30, least=1)
+STAFF_SESSION_HOURS = env.number("STAFF_SESSION_HOURS", 8, least=1)
+OTP_TOTP_ISSUER = NEWSROOM_NAME
+OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0  # staff.locks counts wrong codes
+LOGIN_URL = "admin:login"
 
 # --- Work in the background ---------------------------------------------------------------------
 # The broker is a doorbell: rows are the queue, sweeps finish what a lost message left.

@@ -20,7 +20,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("widget/", include("donations.widget.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
-    path("admin/", admin.site.urls),
+    path(settings.ADMIN_PATH, admin.site.urls),
 ]
 if settings.DEV_PAGES:
     urlpatterns.append(path("dev/article/", include("donations.widget.example")))

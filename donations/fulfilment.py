@@ -95,27 +95,36 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
     local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
     number = f"{local_day:%Y}-{payment.pk:06d}"
     Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
-    locale = contribution.locale
-    covered = bool(contribution.fee_cover_minor) and payment.amount == contribution.total
+    payment.receipt_number = number
+    context = receipt_context(contribution, payment)
+    if dunning.note_recovery(payment, now=now):
+        context["recovered_text"] = letters.recovered(contribution.locale)
     outbox.owe(
         kind="receipt",
         member=member,
         recipient=member.person.email,
         dedup_key=f"receipt:{payment.public_id}",
-        context={
-            "receipt_number": number,
-            "paid_on": day_text(payment.paid_at, locale),
-            "amount_text": payment.amount.format(locale),
-            "gift_text": (contribution.amount if covered else payment.amount).format(locale),
-            "fee_cover_text": contribution.fee_cover.format(locale) if covered else "",
-            "interval": contribution.interval,
-            "campaign_title": contribution.campaign.title,
-            "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
-            "recovered_text": letters.recovered(locale) if dunning.note_recovery(payment, now=now) else "",
-        },
-        locale=locale,
+        context=context,
+        locale=contribution.locale,
         now=now,
     )
+
+
+def receipt_context(contribution: Contribution, payment: Payment) -> dict[str, str]:
+    """What a receipt says, the first time and whenever it is sent again."""
+    locale = contribution.locale
+    covered = bool(contribution.fee_cover_minor) and payment.amount == contribution.total
+    return {
+        "receipt_number": payment.receipt_number or "",
+        "paid_on": day_text(payment.paid_at, locale) if payment.paid_at else "",
+        "amount_text": payment.amount.format(locale),
+        "gift_text": (contribution.amount if covered else payment.amount).format(locale),
+        "fee_cover_text": contribution.fee_cover.format(locale) if covered else "",
+        "interval": contribution.interval,
+        "campaign_title": contribution.campaign.title,
+        "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
+        "recovered_text": "",
+    }
 
 
 def _owe_welcome(

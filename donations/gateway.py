@@ -295,6 +295,38 @@ def give_back(*, payment_intent: str, charge: str, key: str) -> None:
                 raise
 
 
+def refund(*, payment_intent: str, charge: str, amount: Money, reason: str, key: str) -> None:
+    """
+    Return a payment or a part of it for a member of staff; asking again with the same key does it once.
+
+    :param reason: in Stripe's words: requested_by_customer, duplicate or fraudulent.
+    :raises PaymentsRefused: in Stripe's own words, which are fit for staff. PaymentsUnavailable, GoneAtStripe.
+    """
+    wish: Any = {"amount": amount.minor, "reason": reason}
+    wish |= {"payment_intent": payment_intent} if payment_intent else {"charge": charge}
+    with _in_stripes_words(), _errors_as_ours("refund"):
+        _client().v1.refunds.create(wish, {"idempotency_key": key})
+
+
+def pause(subscription_id: str, *, until: datetime | None, key: str) -> None:
+    """
+    Take no payments for a subscription until that moment, or until it is resumed; what falls due meanwhile is waived.
+
+    Raises PaymentsRefused in Stripe's own words, PaymentsUnavailable, GoneAtStripe.
+    """
+    wish: Any = {"behavior": "void", **({"resumes_at": int(until.timestamp())} if until else {})}
+    with _in_stripes_words(), _errors_as_ours("pause"):
+        _client().v1.subscriptions.update(
+            subscription_id, {"pause_collection": wish}, {"idempotency_key": key}
+        )
+
+
+def resume(subscription_id: str, *, key: str) -> None:
+    """Take payments again, from the next that falls due. Raises as `pause`."""
+    with _in_stripes_words(), _errors_as_ours("resume"):
+        _client().v1.subscriptions.update(subscription_id, {"pause_collection": ""}, {"idempotency_key": key})
+
+
 def hold_collection(subscription_id: str) -> None:
     """
     Let Stripe take no further payment for a subscription until `let_go`; its invoices wait as drafts meanwhile.
@@ -354,7 +386,7 @@ def change_amount(
 
     `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
     """
-    with _errors_as_ours("amount"):
+    with _in_stripes_words(), _errors_as_ours("amount"):
         price: Any = {
             "currency": amount.currency.lower(),
             "product": product,
@@ -554,6 +586,16 @@ def _client() -> stripe.StripeClient:
         )
         _local.wanted = wanted
     return _local.client  # type: ignore[no-any-return]  # a thread-local is untyped
+
+
+@contextmanager
+def _in_stripes_words() -> Iterator[None]:
+    """Around `_errors_as_ours`, where staff ask: a refusal says what Stripe said, for they can make sense of it."""
+    try:
+        yield
+    except PaymentsRefused as error:
+        said = getattr(error.__cause__, "user_message", None)
+        raise PaymentsRefused(said or str(error)) from error
 
 
 @contextmanager

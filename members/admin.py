@@ -7,6 +7,7 @@ found by the whole address.
 
 from __future__ import annotations
 
+import re
 import uuid
 from datetime import datetime
 from typing import Any
@@ -16,7 +17,7 @@ from django.contrib import admin, messages
 from django.db.models import DateTimeField, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
-from django.utils.html import format_html_join
+from django.utils.html import format_html, format_html_join
 
 from members import addresses, bounces, clock, crypto, doorbell, emails, people, queries
 from members.models import (
@@ -31,19 +32,16 @@ from members.models import (
     Tier,
     TierThreshold,
 )
-from members.windows import FoundByAddress, Window
+from members.revealing import MASK, opened
+from members.windows import Curtained, ForEyes, FoundByAddress, Window
+
+# Of what a mail says: amounts, days and numbers. The rest can hold a name, or a link that is for its reader alone.
+_IMPERSONAL = re.compile(r"receipt_number|interval|locale|tier_name|campaign_title|\w+_text|\w+_on")
 
 
 def _elsewhere(message: Message) -> str:
     """What stands in the place of an address or contents that are not in the row; "" where they were forgotten."""
     return "(asked for when it is sent)" if emails.is_looked_up(message.kind) else ""
-
-
-def _opened(row: Any, field: str) -> Any:
-    try:
-        return getattr(row, field)
-    except crypto.Unreadable:
-        return "(cannot be opened: is its key missing?)"
 
 
 class MembershipsOfMember(Window, admin.TabularInline[Membership, Member]):
@@ -66,11 +64,12 @@ class ConsentsOfMember(Window, admin.TabularInline[Consent, Member]):
     fields = ("purpose", "text_version", "granted_at", "withdrawn_at", "source")
 
 
-class MergesOfMember(Window, admin.TabularInline[Merge, Member]):
+class MergesOfMember(ForEyes, Window, admin.TabularInline[Merge, Member]):
     """The members that staff took for the same person as this one; also what was taken back."""
 
     model = Merge
     fk_name = "kept"
+    personal = ("shown_why",)
     verbose_name_plural = "merged into this member"
     fields = ("duplicate", "shown_why", "actor", "merged_at", "undone_at", "undone_by")
     readonly_fields = ("shown_why",)
@@ -81,11 +80,11 @@ class MergesOfMember(Window, admin.TabularInline[Merge, Member]):
 
     @admin.display(description="Why")
     def shown_why(self, merge: Merge) -> str:
-        return str(_opened(merge, "why"))
+        return str(opened(merge, "why"))
 
 
 @admin.register(Member)
-class MemberAdmin(Window, admin.ModelAdmin[Member]):
+class MemberAdmin(Curtained, Window, admin.ModelAdmin[Member]):
     """Readers, found by one of their whole e-mail addresses or by id."""
 
     list_display = ("public_id", "joined_at", "locale", "merged_into")
@@ -94,7 +93,7 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
     ordering = ("-joined_at", "-pk")
     search_fields = ("public_id",)
     search_help_text = "A whole e-mail address, or an id"
-    fields = ("public_id", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
+    fields = ("public_id", "whole_story", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
     inlines = (MembershipsOfMember, ConsentsOfMember, MergesOfMember)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[Member]:
@@ -120,11 +119,11 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
 
     @admin.display(description="E-mail")
     def shown_email(self, member: Member) -> str:
-        return str(_opened(member, "email"))
+        return self.shown(member, "email")  # type: ignore[no-any-return]  # text, or a mask with a link
 
     @admin.display(description="Name")
     def shown_name(self, member: Member) -> str:
-        return str(_opened(member, "name"))
+        return self.shown(member, "name")  # type: ignore[no-any-return]  # text, or a mask with a link
 
     @admin.display(description="Other addresses of this person")
     def shown_others(self, member: Member) -> str:
@@ -132,12 +131,17 @@ class MemberAdmin(Window, admin.ModelAdmin[Member]):
         rows = [
             (
                 reverse("admin:members_member_change", args=[other.pk]),
-                _opened(other, "email"),
+                str(other),
                 "" if other.merged_into_id else " (the one that we write to)",
             )
             for other in others
         ]
         return format_html_join(", ", '<a href="{}">{}</a>{}', rows) if rows else "None"
+
+    @admin.display(description="Everything about this person")
+    def whole_story(self, member: Member) -> str:
+        there = reverse("admin:person", args=[member.pk])
+        return format_html('<a href="{}">Their page</a>, with what can be done for them', there)
 
 
 class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership]):
@@ -159,14 +163,15 @@ class StepsOfMembership(Window, admin.TabularInline[MembershipStep, Membership])
         return super().get_queryset(request).select_related("tier")
 
 
-class NotesOfMembership(Window, admin.TabularInline[StaffNote, Membership]):
+class NotesOfMembership(ForEyes, Window, admin.TabularInline[StaffNote, Membership]):
     model = StaffNote
     fields = ("written_at", "actor", "shown_text")
     readonly_fields = ("shown_text",)
+    personal = ("shown_text",)
 
     @admin.display(description="Note")
     def shown_text(self, note: StaffNote) -> str:
-        return str(_opened(note, "text"))
+        return str(opened(note, "text"))
 
 
 @admin.register(Membership)
@@ -238,7 +243,7 @@ class TierAdmin(admin.ModelAdmin[Tier]):
 
 
 @admin.register(Message)
-class MessageAdmin(FoundByAddress, Window, admin.ModelAdmin[Message]):
+class MessageAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Message]):
     """The mail that we owe or sent."""
 
     hash_column = "recipient_hash"
@@ -299,14 +304,18 @@ class MessageAdmin(FoundByAddress, Window, admin.ModelAdmin[Message]):
 
     @admin.display(description="Recipient")
     def shown_recipient(self, message: Message) -> str:
-        return str(_opened(message, "recipient")) or _elsewhere(message)
+        return _elsewhere(message) or self.shown(message, "recipient")
 
     @admin.display(description="Contents")
     def shown_context(self, message: Message) -> str:
-        context = _opened(message, "context") or _elsewhere(message)
+        context = opened(message, "context") or _elsewhere(message)
         if not isinstance(context, dict):
             return str(context)
-        return "\n".join(f"{key}: {value}" for key, value in sorted(context.items()))
+        is_shown = self.is_shown(message)
+        return "\n".join(
+            f"{key}: {value if is_shown or _IMPERSONAL.fullmatch(key) else MASK}"
+            for key, value in sorted(context.items())
+        )
 
 
 class BounceForm(forms.ModelForm[Bounce]):

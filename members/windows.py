@@ -8,7 +8,7 @@ from typing import Any, ClassVar
 from django.db.models import QuerySet
 from django.http import HttpRequest
 
-from members import addresses, crypto
+from members import addresses, clock, crypto, revealing
 
 
 class Window:
@@ -48,3 +48,36 @@ class FoundByAddress:
             return queryset.filter(public_id=uuid.UUID(term))
         except ValueError:
             return queryset.none()
+
+
+class Curtained:
+    """A mixin for an admin class: personal fields of its rows are masked until they are revealed (`revealing`)."""
+
+    def get_object(self, request: HttpRequest, object_id: str, from_field: str | None = None) -> Any:
+        row = super().get_object(request, object_id, from_field)  # type: ignore[misc]  # Django's, which is mixed in
+        if row is not None:
+            row.shown_to = request
+        return row
+
+    def shown(self, row: Any, field: str) -> Any:
+        """The field's value if this session may see it now, else a mask."""
+        request: HttpRequest | None = getattr(row, "shown_to", None)
+        return revealing.MASK if request is None else revealing.shown(request, row, field, now=clock.now())
+
+    def is_shown(self, row: Any) -> bool:
+        """Whether this session may see the row's personal data now."""
+        request: HttpRequest | None = getattr(row, "shown_to", None)
+        return request is not None and revealing.is_revealed(request, row, now=clock.now())
+
+
+class ForEyes:
+    """A mixin for an inline: what staff wrote about a person is there only while that person is revealed."""
+
+    personal: ClassVar[tuple[str, ...]] = ()
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        fields = super().get_fields(request, obj)  # type: ignore[misc]  # Django's, which is mixed in
+        member = getattr(obj, "member", obj)  # the page is a member's, or of something that has one
+        if member is not None and revealing.is_revealed(request, member, now=clock.now()):
+            return fields
+        return [name for name in fields if name not in self.personal]

@@ -15,8 +15,8 @@ from django.http import HttpRequest
 from django.utils.html import format_html
 
 from donations.models import Campaign
-from members import clock, crypto, emails
-from members.windows import FoundByAddress, Window
+from members import clock, emails
+from members.windows import Curtained, FoundByAddress, Window
 from reminders import letters, services
 from reminders.models import Reminder, ReminderSend, Switch, TurnedAway, Unsubscription
 
@@ -30,7 +30,7 @@ class SendsOfReminder(Window, admin.TabularInline[ReminderSend, Reminder]):
 
 
 @admin.register(Reminder)
-class ReminderAdmin(FoundByAddress, Window, admin.ModelAdmin[Reminder]):
+class ReminderAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Reminder]):
     """Reminders with the history of their mails; found by the whole address or by id."""
 
     list_display = ("public_id", "kind", "state", "period", "created_at", "component", "campaign", "held_out")
@@ -55,10 +55,7 @@ class ReminderAdmin(FoundByAddress, Window, admin.ModelAdmin[Reminder]):
 
     @admin.display(description="E-mail")
     def shown_email(self, reminder: Reminder) -> str:
-        try:
-            return reminder.email or "(forgotten)"
-        except crypto.Unreadable:
-            return "(cannot be opened: is its key missing?)"
+        return self.shown(reminder, "email") or "(forgotten)"
 
     @admin.display(description="The mail as it would read now; its links do nothing")
     def preview(self, reminder: Reminder) -> str:

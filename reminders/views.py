@@ -11,7 +11,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 from rest_framework.views import APIView
 
-from members import clock, typos
+from members import clock, staff_session, typos
 from reminders import entries, queries, serializers, services, throttle
 
 _INVALID = OpenApiResponse(description="invalid_request: a field is missing or wrong")
@@ -146,7 +146,8 @@ class MaySeeReminders(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         user = request.user
-        return bool(user and user.is_active and user.is_staff and user.has_perm("reminders.view_reminder"))
+        is_here = staff_session.is_open(request._request)
+        return bool(is_here and user and user.has_perm("reminders.view_reminder"))
 
 
 class Stats(APIView):

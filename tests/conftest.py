@@ -7,12 +7,16 @@ The people: Ada gives once, Grace gives monthly, Charlie never. All are samples 
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import hypothesis
 import pytest
+from django.contrib.auth.signals import user_logged_in
 from django.core.cache import cache
 from django.test import Client
+from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from members import staff_session
 from sandbox.server import Running, Sandbox
 from tests import factories
 from tests.checked import CheckedSandbox
@@ -46,6 +50,24 @@ def stripe_sandbox(running_sandbox, settings) -> Iterator[CheckedSandbox]:
 @pytest.fixture(autouse=True)
 def _fresh_cache() -> None:
     cache.clear()
+
+
+@pytest.fixture(autouse=True)
+def _second_factor_of_staff(request: pytest.FixtureRequest) -> Iterator[None]:
+    """
+    Whoever is signed in by `force_login` has given a second factor as well; `real_sign_in` tests go through the pages.
+    """
+    if request.node.get_closest_marker("real_sign_in"):
+        yield
+        return
+    user_logged_in.connect(_give_second_factor, dispatch_uid="tests")
+    yield
+    user_logged_in.disconnect(dispatch_uid="tests")
+
+
+def _give_second_factor(request: Any, user: Any, **_signal: Any) -> None:
+    device, _ = TOTPDevice.objects.get_or_create(user=user, name="of the tests")
+    staff_session.begin(request, device)
 
 
 @pytest.fixture

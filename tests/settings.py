@@ -6,6 +6,7 @@ os.environ.setdefault("DEBUG", "True")
 os.environ.setdefault("CHECKOUTS_PER_NETWORK", "0")
 os.environ.setdefault("REMINDER_HOLD_OUT_PERCENT", "0")
 os.environ.setdefault("LOG_LEVEL", "WARNING")
+os.environ.setdefault("ADMIN_PATH", "admin")
 os.environ.setdefault("ALLOWED_ORIGINS", "https://news.example")
 
 from config.settings import *  # noqa: F403

@@ -8,7 +8,7 @@ from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-HOUSE = ("config", "donations", "members")
+HOUSE = ("config", "donations", "members", "staff")
 
 
 @cache

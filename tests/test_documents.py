@@ -57,7 +57,7 @@ def anchors_of(path: Path) -> set[str]:
 def _models() -> list[type[models.Model]]:
     return [
         model
-        for app in ("members", "donations", "reminders")
+        for app in ("members", "donations", "reminders", "staff")
         for model in apps.get_app_config(app).get_models()
     ]
 
@@ -213,7 +213,7 @@ def _settings() -> set[str]:
 
 
 def _everything_that_runs() -> str:
-    folders = ("config", "donations", "members", "sandbox", "tests", "benchmarks")
+    folders = ("config", "donations", "members", "sandbox", "staff", "tests", "benchmarks")
     files = [path for folder in folders for path in (ROOT / folder).rglob("*.py") if path != Path(__file__)]
     return "\n".join(path.read_text() for path in [*files, ROOT / "Makefile"])
 

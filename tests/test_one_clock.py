@@ -26,13 +26,14 @@ REAL_TIME = {
     "config/logs.py": "when a line was written, on the clock that operators read",
     "config/broker.py": "names of files, in the order in which they were written",
     "config/demo.py": "how long a process of the demo may take to start and to stop",
+    "members/staff_session.py": "how long somebody sits at a desk, whatever the sandbox's clock says",
     "members/outbox.py": "a lease is about machines: it goes by the database's clock, and a batch by a stopwatch",
 }
 # The edges: what the outside world, a schedule, a person or (a mail backend) Django calls.
 EDGES = re.compile(
-    r"(config/health|config/demo|members/mailbox|"
-    r"(donations|members)/(views|pages|plan_pages|double_pages|tasks|admin|notice_admin|webhooks))\.py"
-    r"|(donations|members)/management/commands/\w+\.py"
+    r"(config/health|config/demo|members/mailbox|members/windows|staff/watching|"
+    r"(donations|members|staff)/(views|pages|plan_pages|double_pages|tasks|admin|notice_admin|webhooks))\.py"
+    r"|(donations|members|staff)/management/commands/\w+\.py"
 )
 
 

@@ -234,6 +234,11 @@ class Subscription(models.Model):
     revision = models.PositiveBigIntegerField(default=0)
 
     class Meta:
+        permissions = [
+            ("stop_subscription", "Can end contributions for readers who ask"),
+            ("pause_subscription", "Can pause contributions and let them go on"),
+            ("change_amount", "Can change the amount of contributions"),
+        ]
         constraints = [
             CheckConstraint(condition=Q(amount_minor__gt=0), name="subscription_amount_positive"),
             CheckConstraint(

@@ -55,6 +55,11 @@ class StripeEvent(models.Model):
         indexes = [
             models.Index(fields=["received_at"], condition=Q(state="RECEIVED"), name="stripe_event_waiting"),
             models.Index(fields=["waits_for"], condition=Q(state="PARKED"), name="stripe_event_parked"),
+            models.Index(
+                fields=["received_at"],
+                condition=Q(state__in=["PARKED", "QUARANTINED"]),
+                name="stripe_event_set_aside",
+            ),
         ]
 
     def __str__(self) -> str:

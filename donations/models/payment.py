@@ -58,6 +58,10 @@ class Payment(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
+        permissions = [
+            ("refund_payment", "Can give payments back"),
+            ("export_payment", "Can export payments"),
+        ]
         constraints = [
             CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             CheckConstraint(

@@ -1,5 +1,6 @@
 """The tables of the people; each file has one subject."""
 
+from members.models.audit import AuditEntry, AuditReason
 from members.models.bounce import Bounce
 from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
@@ -10,6 +11,8 @@ from members.models.tier import Tier, TierThreshold
 __all__ = [
     "STANDING",
     "AppendOnly",
+    "AuditEntry",
+    "AuditReason",
     "Bounce",
     "Consent",
     "Member",

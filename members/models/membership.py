@@ -43,6 +43,7 @@ class Membership(Standing):
     told = models.CharField(max_length=64, blank=True, editable=False)
 
     class Meta:
+        permissions = [("give_membership", "Can give and end complimentary memberships")]
         constraints = [
             UniqueConstraint(fields=["source_kind", "source_reference"], name="membership_once_per_source"),
             UniqueConstraint(

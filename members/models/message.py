@@ -54,6 +54,7 @@ class Message(models.Model):
     failure_reason = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
+        permissions = [("resend_message", "Can send receipts again")]
         constraints = [
             # Not `unique=True`: on PostgreSQL that brings a second index, for LIKE, which nobody asks.
             UniqueConstraint(fields=["dedup_key"], name="message_once_per_dedup_key"),
@@ -80,6 +81,7 @@ class Message(models.Model):
                 name="message_refused",
                 condition=Q(state="FAILED", failure_code="recipient_refused"),
             ),
+            Index(fields=["owed_at"], name="message_given_up", condition=Q(state="FAILED")),
             Index(fields=["next_attempt_at"], name="message_owed", condition=Q(state="OWED")),
             Index(fields=["leased_until"], name="message_sending", condition=Q(state="SENDING")),
         ]

@@ -40,6 +40,7 @@ class Member(models.Model):
     )
 
     class Meta:
+        permissions = [("reveal_member", "Can see addresses, names and notes, one record at a time")]
         constraints = [
             CheckConstraint(
                 condition=Q(merged_into=None) | ~Q(merged_into=F("id")), name="member_not_merged_into_itself"

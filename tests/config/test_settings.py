@@ -325,3 +325,14 @@ def test_a_file_of_settings_gives_way_to_the_environment(tmp_path, monkeypatch):
     assert env.text("A_SETTING_OF_THIS_TEST") == "from the environment"
     assert env.text("ANOTHER_OF_THIS_TEST") == "from the file"
     env.load_file(tmp_path / "there is none")
+
+
+def test_the_admin_is_not_where_everybody_looks(settings_with):
+    assert settings_with(ADMIN_PATH=None)["ADMIN_PATH"] == "staff/"
+    assert settings_with(ADMIN_PATH="/behind/the-press/")["ADMIN_PATH"] == "behind/the-press/"
+
+
+@pytest.mark.parametrize("path", ["/", "a b", "api/staff", "support/us", "x?y", "health/x", "…"])
+def test_the_admin_cannot_be_where_something_else_is(settings_with, path):
+    with pytest.raises(ImproperlyConfigured, match="ADMIN_PATH"):
+        settings_with(ADMIN_PATH=path)

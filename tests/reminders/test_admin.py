@@ -41,6 +41,8 @@ def test_staff_see_each_mail_why_it_was_not_sent_and_how_it_reads(desk: Desk, st
     desk.campaign.ends_at = JANUARY
     desk.campaign.save()
     desk.go_and_work(JANUARY)
+    assert "ada@example.org" not in staff.get(f"{LIST}{reminder.pk}/change/").content.decode()
+    staff.post(f"/admin/reveal/reminders.reminder/{reminder.pk}/", {"why": "Ada wrote to us."})
     page = staff.get(f"{LIST}{reminder.pk}/change/").content.decode()
     assert "campaign_over" in page or "The appeal is over" in page
     assert "you asked us to remind you. Here we are." in page
