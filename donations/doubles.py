@@ -121,6 +121,8 @@ def _notice(first: Payment, second: Payment, match: str, *, now: datetime) -> in
     assert second.paid_at is not None, "a payment that arrived has a moment (constraint)"
     if second.paid_at < now - NEWS_FOR or second.is_returned:
         return 0
+    if second.contribution.is_past(second.paid_at):
+        return 0
     notice = DoubleCharge(first=first, second=second, match=match, noticed_at=now)
     if not insert_new([notice]):
         # One that came still earlier may have become known meanwhile; the reader is not asked again.

@@ -45,9 +45,11 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
-        ledger.note_trace(payment, now=now)
+        ledger.note_trace(payment, contribution, now=now)
     held = membership.follow(contribution, member, owed, now=now)
-    begins = contribution.is_recurring and any(not payment.is_renewal for payment in owed)
+    begins = contribution.is_recurring and any(
+        not (payment.is_renewal or contribution.is_past(payment.paid_at)) for payment in owed
+    )
     if held and begins and members.is_only_membership(held, now=now):
         _owe_welcome(contribution, member, held, owed[0], now=now)
 
@@ -93,6 +95,9 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
     local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
     number = f"{local_day:%Y}-{payment.pk:06d}"
     Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
+    was_told = dunning.note_recovery(payment, now=now)
+    if contribution.is_past(payment.paid_at):
+        return  # whoever took the money at the time has thanked for it
     locale = contribution.locale
     covered = bool(contribution.fee_cover_minor) and payment.amount == contribution.total
     outbox.owe(
@@ -109,7 +114,7 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
             "interval": contribution.interval,
             "campaign_title": contribution.campaign.title,
             "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
-            "recovered_text": letters.recovered(locale) if dunning.note_recovery(payment, now=now) else "",
+            "recovered_text": letters.recovered(locale) if was_told else "",
         },
         locale=locale,
         now=now,

@@ -10,6 +10,7 @@ A fact about something that is not here yet raises `Unmatched` with the id that 
 contradicts what we asked for raises `Mismatch`: a person has to look (RELIABILITY.md, I7).
 """
 
+from donations.ledger.adoption import Giver, adopt_charge, adopt_subscription
 from donations.ledger.balance import fill_balance_entry
 from donations.ledger.changes import note_changes
 from donations.ledger.checkout import (
@@ -33,9 +34,12 @@ from donations.ledger.recurring import (
 from donations.ledger.traces import note_trace
 
 __all__ = [
+    "Giver",
     "Mismatch",
     "NotOurs",
     "Unmatched",
+    "adopt_charge",
+    "adopt_subscription",
     "apply_subscription",
     "close_payout",
     "fill_balance_entry",

@@ -6,12 +6,12 @@ from datetime import datetime
 
 from django.conf import settings
 
-from donations.models import ChargeTrace, Payment
+from donations.models import ChargeTrace, Contribution, Payment
 from members import crypto
 from members.rows import insert_new
 
 
-def note_trace(payment: Payment, *, card: str = "", now: datetime) -> None:
+def note_trace(payment: Payment, contribution: Contribution, *, card: str = "", now: datetime) -> None:
     """
     Remember a first payment, and with which card it was made, if that is known.
 
@@ -20,10 +20,13 @@ def note_trace(payment: Payment, *, card: str = "", now: datetime) -> None:
     if payment.is_renewal or not settings.DOUBLE_CHARGE_DAYS:
         return
     card_hash = hash_of(card)
-    if insert_new([ChargeTrace(payment=payment, card_hash=card_hash, noted_at=now)]) or not card_hash:
+    # Nobody is asked about what was paid before an import.
+    looked_at = now if contribution.is_past(payment.paid_at) else None
+    trace = ChargeTrace(payment=payment, card_hash=card_hash, noted_at=now, looked_at=looked_at)
+    if insert_new([trace]) or not card_hash:
         return
     ChargeTrace.objects.filter(payment=payment).exclude(card_hash=card_hash).update(
-        card_hash=card_hash, looked_at=None
+        card_hash=card_hash, looked_at=looked_at
     )
 
 

@@ -6,6 +6,7 @@ from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
+from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
 from donations.models.payment import Dispute, Payment, Refund
@@ -28,6 +29,8 @@ __all__ = [
     "Refund",
     "StripeCustomer",
     "StripeEvent",
+    "StripeImport",
+    "StripeImportProblem",
     "Subscription",
     "SubscriptionChange",
 ]
