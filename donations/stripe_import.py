@@ -25,6 +25,7 @@ from django.db import transaction
 from donations import currencies, dunning, facts, fulfilment, gateway, handlers, ledger
 from donations.intervals import Interval
 from donations.models import (
+    BalanceEntry,
     Campaign,
     Contribution,
     Dispute,
@@ -354,6 +355,7 @@ def _take_invoice_payments(run: StripeImport, page: Sequence[Json], tally: Tally
     others = [one.payment_intent for one in told if one.payment_intent and one.invoice not in ids]
     _note_problems(run, [("payment_intent", intent, _OF_AN_INVOICE, "") for intent in others])
     tally.left_out[_OF_AN_INVOICE] += len(others)
+    tally.taken += ledger.link_payments(told)
     _take_differences(run, page, tally, now)
 
 
@@ -378,8 +380,17 @@ def _take_charges(run: StripeImport, page: Sequence[Json], tally: Tally, now: da
                 tally.taken += _take_charge(run.campaign, charge, payer, now=now)
         except _LeftOut as reason:
             _leave_out(run, tally, "charge", stripe_id, reason)
+    tally.taken += ledger.note_charges(list(_with_figures(page)), now=now)
     _take_differences(run, page, tally, now, counts=False)
     _fill(page)
+
+
+def _with_figures(page: Sequence[Json]) -> Iterator[tuple[facts.Charge, facts.BalanceTransaction]]:
+    """The charges that arrived, each with what it came to on our balance."""
+    for data in page:
+        movement = data.get("balance_transaction")
+        if data.get("status") == "succeeded" and isinstance(movement, dict):
+            yield facts.charge(data), facts.balance_transaction(movement)
 
 
 def _known_charges(page: Sequence[Json]) -> set[str]:
@@ -490,9 +501,11 @@ def _known_to_be_over_by(data: Json) -> datetime | None:
 
 def _fill(page: Sequence[Json]) -> None:
     """Write the figures that came with the objects, so that none has to be asked for one by one."""
-    for data in page:
-        movement = data.get("balance_transaction")
-        if isinstance(movement, dict):
+    told = [data["balance_transaction"] for data in page if isinstance(data.get("balance_transaction"), dict)]
+    waiting = BalanceEntry.objects.filter(stripe_id__in=[one["id"] for one in told], net_minor=None)
+    ids = set(waiting.values_list("stripe_id", flat=True))
+    for movement in told:
+        if movement["id"] in ids:
             with transaction.atomic():
                 ledger.fill_balance_entry(facts.balance_transaction(movement))
 

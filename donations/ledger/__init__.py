@@ -10,7 +10,7 @@ A fact about something that is not here yet raises `Unmatched` with the id that 
 contradicts what we asked for raises `Mismatch`: a person has to look (RELIABILITY.md, I7).
 """
 
-from donations.ledger.adoption import Giver, adopt_charge, adopt_subscription
+from donations.ledger.adoption import Giver, adopt_charge, adopt_subscription, link_payments, note_charges
 from donations.ledger.balance import fill_balance_entry
 from donations.ledger.changes import note_changes
 from donations.ledger.checkout import (
@@ -44,8 +44,10 @@ __all__ = [
     "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "link_payments",
     "note_changes",
     "note_charge",
+    "note_charges",
     "note_checkout",
     "note_checkout_expired",
     "note_checkout_failed",

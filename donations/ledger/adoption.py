@@ -7,19 +7,23 @@ what was given at first. All that follows is told by the same facts, and booked 
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from django.db import transaction
+from django.db.models import QuerySet
+
 from donations import facts
 from donations.intervals import Interval
-from donations.ledger.balance import note_balance_id
+from donations.ledger.balance import figures_of, note_balance_id
 from donations.ledger.checkout import link_customer
 from donations.ledger.payments import note_single_payment
-from donations.ledger.traces import note_trace
-from donations.models import Campaign, Contribution, Payment, Subscription
+from donations.ledger.traces import hash_of, note_trace
+from donations.models import BalanceEntry, Campaign, ChargeTrace, Contribution, Payment, Subscription
 from donations.money import Money
 from members.models import Member
-from members.rows import insert_new
+from members.rows import among, insert_new
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +93,71 @@ def adopt_charge(
     if charge.balance_transaction:
         note_balance_id(charge.balance_transaction, at=charge.created_at, payment=payment)
     return contribution
+
+
+# --- Of many payments at once: what is told of each in an event of its own, and moves nothing ----------
+
+
+def link_payments(links: Sequence[facts.InvoicePayment]) -> int:
+    """As `note_invoice_payment`, for many payments of invoices that were adopted; how many were linked."""
+    wanted = {one.invoice: one.payment_intent for one in links if one.payment_intent and one.status == "paid"}
+    rows = list(_adopted().filter(among("stripe_invoice_id", wanted), stripe_payment_intent_id=None))
+    for row in rows:
+        row.stripe_payment_intent_id = wanted[str(row.stripe_invoice_id)]
+    return Payment.objects.bulk_update(rows, ["stripe_payment_intent_id"])
+
+
+def note_charges(told: Sequence[tuple[facts.Charge, facts.BalanceTransaction]], *, now: datetime) -> int:
+    """
+    As `note_charge` and `fill_balance_entry`, for many payments of invoices that were adopted and have arrived.
+
+    What a payout has told already is left to those. How many payments got their charge.
+    """
+    by_intent = {
+        charge.payment_intent: (charge, movement) for charge, movement in told if charge.payment_intent
+    }
+    movements = [movement.id for _, movement in by_intent.values()]
+    known = set(
+        BalanceEntry.objects.filter(among("stripe_id", movements)).values_list("stripe_id", flat=True)
+    )
+    found = _adopted().filter(
+        among("stripe_payment_intent_id", by_intent),
+        state=Payment.State.SUCCEEDED,
+        stripe_charge_id=None,
+        net_minor=None,
+    )
+    rows, entries, cards = [], [], {}
+    for row in found:
+        charge, movement = by_intent[str(row.stripe_payment_intent_id)]
+        if movement.id in known or charge.status != "succeeded":
+            continue
+        row.stripe_charge_id = charge.id
+        row.settlement_currency, row.settlement_minor = movement.currency, movement.amount
+        row.fee_minor, row.net_minor = movement.fee, movement.net
+        entry = BalanceEntry(stripe_id=movement.id, payment=row, noted_at=charge.created_at)
+        for name, value in figures_of(movement).items():
+            setattr(entry, name, value)
+        rows.append(row)
+        entries.append(entry)
+        if not row.is_renewal and charge.card:
+            cards[row.pk] = hash_of(charge.card)
+    with transaction.atomic():
+        Payment.objects.bulk_update(rows, _OF_CHARGES)
+        insert_new(entries)
+        traces = list(ChargeTrace.objects.filter(among("payment", cards)))
+        for trace in traces:
+            trace.card_hash = cards[trace.payment_id]
+        ChargeTrace.objects.bulk_update(traces, ["card_hash"])
+    return len(rows)
+
+
+_OF_CHARGES = ["stripe_charge_id", "settlement_currency", "settlement_minor", "fee_minor", "net_minor"]
+
+
+def _adopted() -> QuerySet[Payment]:
+    return Payment.objects.filter(
+        contribution__origin=Contribution.Origin.STRIPE, stripe_invoice_id__isnull=False
+    ).order_by("pk")
 
 
 def _written_down(

@@ -10,7 +10,7 @@ import pytest
 from django.core.management import CommandError, call_command
 from django.utils import timezone
 
-from donations import gateway, queries, services
+from donations import gateway, queries, reconciliation, services
 from donations.models import (
     Campaign,
     ChargeTrace,
@@ -24,6 +24,7 @@ from donations.models import (
     StripeImportProblem,
     Subscription,
 )
+from members import clock
 from members import queries as members
 from members.models import Member, Membership, Message
 from tests.donations.strangers import OtherSoftware
@@ -89,6 +90,8 @@ def test_readers_of_before_are_members_and_the_books_agree(house: House, before:
     assert grace.joined_at == subscription.contribution.created_at
     assert membership.paid_through == subscription.current_period_end
     assert subscription.contribution.email == "", "the address is the member's alone"
+    compared = reconciliation.compare(now=clock.now(), since=clock.now() - timedelta(days=99), dry_run=True)
+    assert {drift.kind for drift in compared.drifts} <= {"payout"}, compared.drifts
 
 
 def test_what_comes_after_the_import_is_handled_as_for_any_other(house: House, before: OtherSoftware) -> None:
