@@ -15,7 +15,13 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from donations import inbox, notice_admin, payouts  # noqa: F401  # notice_admin registers its own windows
+from donations import (  # noqa: F401  # some register windows of their own
+    import_admin,
+    inbox,
+    notice_admin,
+    offline_admin,
+    payouts,
+)
 from donations.models import (
     Ask,
     BalanceEntry,

@@ -89,6 +89,7 @@ def _near(payment: Payment) -> list[Payment]:
             same,
             state=Payment.State.SUCCEEDED,
             is_renewal=False,
+            is_offline=False,
             paid_at__range=(payment.paid_at - near, payment.paid_at + near),
         )
         .exclude(contribution=payment.contribution_id)

@@ -23,7 +23,15 @@ from django.db.models import Max, Min, Q
 
 from donations import declines, letters
 from donations.ledger.common import change, locked
-from donations.models import Contribution, Dispute, Dunning, Payment, Subscription, SubscriptionChange
+from donations.models import (
+    Contribution,
+    Dispute,
+    Dunning,
+    OfflineGift,
+    Payment,
+    Subscription,
+    SubscriptionChange,
+)
 from members import farewells, outbox, people
 from members.models import Message
 from members.rows import insert_new
@@ -169,12 +177,19 @@ def farewell(reference: str, ends_at: datetime) -> farewells.Farewell | None:
 
 
 def farewell_to_giver(reference: str, ends_at: datetime) -> farewells.Farewell | None:
-    """As `farewell`, for a membership by gifts that were given once; `reference` is that of the plan of gifts."""
+    """
+    As `farewell`, for a membership by gifts that were given once; `reference` is that of the plan of gifts.
+
+    None as well where a gift was entered by mistake: a membership that never was has no end.
+    """
     public_id, _, currency = reference.partition(":")
     imported = Contribution.objects.filter(
         member__public_id=public_id, currency=currency, interval="once", imported_at__gte=ends_at
     )
-    return None if imported.exists() else farewells.plain()
+    mistaken = OfflineGift.objects.filter(
+        payment__contribution__member__public_id=public_id, payment__currency=currency, voided_at=ends_at
+    )
+    return None if imported.exists() or mistaken.exists() else farewells.plain()
 
 
 # --- What the sweep does ----------------------------------------------------------------------------

@@ -45,7 +45,8 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
-        ledger.note_trace(payment, contribution, now=now)
+        if not payment.is_offline:
+            ledger.note_trace(payment, contribution, now=now)
     held = membership.follow(contribution, member, owed, now=now)
     begins = contribution.is_recurring and any(
         not (payment.is_renewal or contribution.is_past(payment.paid_at)) for payment in owed
@@ -91,13 +92,11 @@ def _remember_earlier_start(contribution: Contribution, member: Member, new: lis
 
 
 def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *, now: datetime) -> None:
-    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
-    local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
-    number = f"{local_day:%Y}-{payment.pk:06d}"
-    Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
+    number = number_receipt(payment)
     was_told = dunning.note_recovery(payment, now=now)
     if contribution.is_past(payment.paid_at):
         return  # whoever took the money at the time has thanked for it
+    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
     locale = contribution.locale
     covered = bool(contribution.fee_cover_minor) and payment.amount == contribution.total
     outbox.owe(
@@ -119,6 +118,15 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
         locale=locale,
         now=now,
     )
+
+
+def number_receipt(payment: Payment) -> str:
+    """Give a payment that arrived the number of its receipt, once."""
+    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
+    local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
+    number = f"{local_day:%Y}-{payment.pk:06d}"
+    Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
+    return number
 
 
 def _owe_welcome(

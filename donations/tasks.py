@@ -9,6 +9,7 @@ from donations import (
     card_expiry,
     doubles,
     dunning,
+    file_import,
     inbox,
     payouts,
     reconciliation,
@@ -98,3 +99,4 @@ def purge_payloads(**_later: object) -> None:
     services.forget_unpaid(now=now)
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
+    file_import.forget_uploads(now=now)

@@ -118,6 +118,10 @@ def test_the_register_knows_every_sealed_column():
         "donations.Contribution.checkout_url",
         "donations.Contribution.recovery_url",
         "donations.StripeEvent.payload",
+        "donations.OfflineGift.reference",
+        "donations.OfflineGift.note",
+        "donations.OfflineGift.void_reason",
+        "donations.FileImport.content",
         "reminders.Reminder.email",
     }
 

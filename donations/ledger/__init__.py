@@ -21,6 +21,7 @@ from donations.ledger.checkout import (
 )
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
 from donations.ledger.money_back import note_dispute, note_refund
+from donations.ledger.offline import note_offline, void_offline
 from donations.ledger.payments import note_charge, note_intent
 from donations.ledger.payouts import close_payout, note_payout, note_payout_lines
 from donations.ledger.recurring import (
@@ -58,8 +59,10 @@ __all__ = [
     "note_invoice_paid",
     "note_invoice_payment",
     "note_invoice_upcoming",
+    "note_offline",
     "note_payout",
     "note_payout_lines",
     "note_refund",
     "note_trace",
+    "void_offline",
 ]

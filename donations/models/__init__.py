@@ -9,6 +9,7 @@ from donations.models.dunning import Dunning
 from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
+from donations.models.offline import FileImport, ImportedRow, OfflineGift
 from donations.models.payment import Dispute, Payment, Refund
 
 __all__ = [
@@ -21,7 +22,10 @@ __all__ = [
     "Dispute",
     "DoubleCharge",
     "Dunning",
+    "FileImport",
+    "ImportedRow",
     "Notice",
+    "OfflineGift",
     "Payment",
     "Payout",
     "ReconcileFinding",
