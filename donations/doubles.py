@@ -20,7 +20,8 @@ from django.db.models import Q
 from donations import gateway, letters, links
 from donations.errors import GoneAtStripe, PaymentsRefused, PaymentsUnavailable
 from donations.models import ChargeTrace, DoubleCharge, Payment, Subscription
-from members import outbox, people
+from members import duplicates, outbox, people
+from members.models import Mark
 from members.rows import insert_new
 
 SECOND_CHARGE = "second_charge"
@@ -245,6 +246,22 @@ def _carry_out(notice: DoubleCharge, *, now: datetime) -> bool:
         raise TooLate from error
     DoubleCharge.objects.filter(pk=notice.pk, state=State.UNDOING).update(state=State.UNDONE, problem="")
     return True
+
+
+def note_marks() -> int:
+    """
+    Tell the ground floor which members paid with one card, or under one name and postcode; how much of it is new.
+
+    Done before traces are forgotten: by then it is known whose each payment is.
+    """
+    traces = ChargeTrace.objects.filter(payment__contribution__member__isnull=False).exclude(
+        card_hash="", place_hash=""
+    )
+    rows = traces.values_list("payment__contribution__member", "card_hash", "place_hash")
+    marks: set[tuple[int, str, str]] = set()
+    for member, card, place in rows.iterator():
+        marks |= {(member, Mark.Kind.CARD.value, card), (member, Mark.Kind.PLACE.value, place)}
+    return duplicates.note(marks)
 
 
 def forget_traces(*, now: datetime) -> int:

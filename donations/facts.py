@@ -114,6 +114,7 @@ class Charge:
     created_at: datetime
     balance_transaction: str
     card: str  # fingerprint of the card or account; empty where there is none
+    payer: tuple[str, str]  # name and postcode, as the payer typed them; personal data
     livemode: bool
 
 
@@ -324,8 +325,16 @@ def charge(data: Json) -> Charge:
         created_at=_moment(_need(data, "created", int)),
         balance_transaction=_id(data.get("balance_transaction")),
         card=_fingerprint(data.get("payment_method_details")),
+        payer=_name_and_postcode(data.get("billing_details")),
         livemode=_need(data, "livemode", bool),
     )
+
+
+def _name_and_postcode(details: Any) -> tuple[str, str]:
+    if not isinstance(details, Mapping):
+        return "", ""
+    address = details.get("address")
+    return _text(details, "name"), _text(address, "postal_code") if isinstance(address, Mapping) else ""
 
 
 def _fingerprint(details: Any) -> str:

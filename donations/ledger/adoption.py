@@ -22,7 +22,8 @@ from donations.ledger.payments import note_single_payment
 from donations.ledger.traces import hash_of, note_trace
 from donations.models import BalanceEntry, Campaign, ChargeTrace, Contribution, Payment, Subscription
 from donations.money import Money
-from members.models import Member
+from members import duplicates
+from members.models import Mark, Member
 from members.rows import among, insert_new
 
 
@@ -89,7 +90,7 @@ def adopt_charge(
         at=charge.created_at,
         charge=charge.id,
     )
-    note_trace(payment, contribution, card=charge.card, now=now)
+    note_trace(payment, contribution, card=charge.card, payer=charge.payer, now=now)
     if charge.balance_transaction:
         note_balance_id(charge.balance_transaction, at=charge.created_at, payment=payment)
     return contribution
@@ -140,14 +141,15 @@ def note_charges(told: Sequence[tuple[facts.Charge, facts.BalanceTransaction]], 
         rows.append(row)
         entries.append(entry)
         if not row.is_renewal and charge.card:
-            cards[row.pk] = hash_of(charge.card)
+            place = duplicates.hash_of(Mark.Kind.PLACE, duplicates.place_of(*charge.payer))
+            cards[row.pk] = (hash_of(charge.card), place)
     with transaction.atomic():
         Payment.objects.bulk_update(rows, _OF_CHARGES)
         insert_new(entries)
         traces = list(ChargeTrace.objects.filter(among("payment", cards)))
         for trace in traces:
-            trace.card_hash = cards[trace.payment_id]
-        ChargeTrace.objects.bulk_update(traces, ["card_hash"])
+            trace.card_hash, trace.place_hash = cards[trace.payment_id]
+        ChargeTrace.objects.bulk_update(traces, ["card_hash", "place_hash"])
     return len(rows)
 
 

@@ -70,7 +70,7 @@ def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = Fal
             payment.stripe_charge_id = charge.id
             payment.save(update_fields=["stripe_charge_id"])
         if charge.card:
-            note_trace(payment, contribution, card=charge.card, now=at)
+            note_trace(payment, contribution, card=charge.card, payer=charge.payer, now=at)
         if charge.balance_transaction:
             note_balance_id(charge.balance_transaction, at=at, payment=payment)
     return contribution

@@ -1,6 +1,7 @@
 """The tables of the people; each file has one subject."""
 
 from members.models.bounce import Bounce
+from members.models.duplicate import Mark, TwoPeople
 from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member, Merge
@@ -12,6 +13,7 @@ __all__ = [
     "AppendOnly",
     "Bounce",
     "Consent",
+    "Mark",
     "Member",
     "Membership",
     "MembershipState",
@@ -22,4 +24,5 @@ __all__ = [
     "Standing",
     "Tier",
     "TierThreshold",
+    "TwoPeople",
 ]

@@ -6,7 +6,7 @@ from typing import Any
 
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from donations import reconciliation, stripe_import
+from donations import doubles, reconciliation, stripe_import
 from donations.errors import DonationError
 from donations.models import Campaign, StripeImport
 from donations.stripe_import import Tally
@@ -60,6 +60,7 @@ class Command(BaseCommand):
             if run.counts:
                 self.stdout.write(f"Going on with the import of {run.started_at:%Y-%m-%d %H:%M} UTC.")
             stripe_import.carry_on(run, clock=clock.now, progress=progress)
+            doubles.note_marks()
         except (
             DonationError,
             reconciliation.WrongMode,
