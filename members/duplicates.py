@@ -65,7 +65,7 @@ def note(marks: Iterable[tuple[int, str, str]]) -> int:
 
 
 def suggest() -> list[Suggestion]:
-    """Pairs of members who may be one person and were not looked at yet, newest first; four statements for any number."""
+    """Pairs of members who may be one person and were not looked at yet, newest first; in four statements."""
     people = Mark.objects.annotate(person=Coalesce("member__merged_into", "member")).order_by()
     groups = (
         people.values("kind", "value")
@@ -91,12 +91,11 @@ def suggest() -> list[Suggestion]:
     told = TwoPeople.objects.filter(first__in=members, second__in=members)
     for pair in told.values_list("first", "second"):
         kinds.pop(pair, None)
-    return [
-        Suggestion(
-            *sorted((members[first], members[second]), key=lambda one: (one.joined_at, one.pk)), tuple(why)
-        )
-        for (first, second), why in kinds.items()
-    ]
+    found_pairs = []
+    for pair, why in kinds.items():
+        first, second = sorted((members[pk] for pk in pair), key=lambda one: (one.joined_at, one.pk))
+        found_pairs.append(Suggestion(first, second, tuple(why)))
+    return found_pairs
 
 
 def say_two_people(one: Member, other: Member, *, why: str, actor: str, now: datetime) -> bool:

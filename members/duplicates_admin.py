@@ -1,4 +1,4 @@
-"""Where staff answer whether two members are one person: suggestions, what a merge would bring together, and undoing it."""
+"""Where staff answer whether two members are one person: suggestions, what a merge brings together, and undoing it."""
 
 from __future__ import annotations
 

@@ -110,6 +110,7 @@ def test_the_register_knows_every_sealed_column():
         "members.Member.email",
         "members.Member.name",
         "members.Merge.why",
+        "members.TwoPeople.why",
         "members.Message.recipient",
         "members.Message.context",
         "members.StaffNote.text",

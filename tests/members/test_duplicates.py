@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from datetime import timedelta
+from io import StringIO
 from typing import Any
 
 import pytest
 from django.contrib.auth.models import Permission, User
+from django.core.management import call_command
 from django.test import Client
 from django.urls import reverse
 
@@ -16,6 +18,7 @@ from donations.models import ChargeTrace
 from members import clock, duplicates
 from members import queries as members
 from members.models import Mark, Member, Merge, TwoPeople
+from tests.donations.strangers import OtherSoftware
 from tests.house import House, session_of
 
 pytestmark = pytest.mark.django_db
@@ -140,9 +143,6 @@ def test_a_name_with_a_postcode_is_known_however_it_is_written() -> None:
 
 
 def test_the_postcode_comes_from_the_charge_and_only_its_hash_is_kept(house: House, settings: Any) -> None:
-    from django.core.management import call_command
-
-    from tests.donations.strangers import OtherSoftware
 
     other = OtherSoftware(settings.STRIPE_API_BASE)
     house.stripe.deliver("drop")
@@ -158,7 +158,7 @@ def test_the_postcode_comes_from_the_charge_and_only_its_hash_is_kept(house: Hou
             }
         ).id
         other.charge(payment_method=method, receipt_email=email)
-    call_command("import_stripe", "--campaign", "support-us", stdout=open("/dev/null", "w"))  # noqa: SIM115
+    call_command("import_stripe", "--campaign", "support-us", stdout=StringIO())
     [suggestion] = duplicates.suggest()
     assert suggestion.kinds == ("PLACE",)
     assert not Mark.objects.filter(value__contains="10115").exists()
