@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 from rest_framework import serializers
 
-from donations import currencies, links, queries
+from donations import currencies, formatting, links, queries
 from donations.intervals import Interval
 from donations.models import Campaign, Contribution
 from donations.money import Money
@@ -268,8 +268,8 @@ def drawing(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     return {
         "slug": campaign.slug,
         "title": campaign.title,
-        "message": paragraphs(campaign.message),
-        "thank_you": paragraphs(campaign.thank_you),
+        "message": formatting.to_plain(campaign.message),
+        "thank_you": formatting.to_plain(campaign.thank_you),
         "locale": campaign.locale,
         "is_running": campaign.is_running(now),
         "starts_at": _iso(campaign.starts_at),
@@ -310,11 +310,6 @@ def _starting_from(campaign: Campaign, currency: str) -> str:
     asks = [ask for ask in campaign.asks.all() if ask.currency == currency]
     monthly = [ask for ask in asks if ask.interval == Interval.MONTH]
     return min(ask.minimum for ask in (monthly or asks)).format(campaign.locale)
-
-
-def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text in which an empty line begins a new one."""
-    return [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
 
 
 def _iso(moment: datetime | None) -> str | None:

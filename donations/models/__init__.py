@@ -2,6 +2,7 @@
 
 from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
+from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.double import ChargeTrace, DoubleCharge
@@ -16,6 +17,7 @@ __all__ = [
     "Ask",
     "BalanceEntry",
     "Campaign",
+    "CampaignChange",
     "CardWatch",
     "ChargeTrace",
     "Contribution",
