@@ -97,6 +97,13 @@ class GiftForm(forms.Form):
         return offline.Entry(amount=money, **{name: given[name] for name in names})
 
 
+def _first_values() -> dict[str, Any]:
+    """The newest campaign and its currency: mostly right, and seen before the button is pressed."""
+    newest = Campaign.objects.filter(is_published=True).order_by("-starts_at", "pk").first()
+    found = {"campaign": newest.pk, "currency": newest.default_currency} if newest else {}
+    return {"key": uuid.uuid4(), **found}
+
+
 class VoidForm(forms.Form):
     """Why a gift is taken back."""
 
@@ -168,7 +175,7 @@ class OfflineGiftAdmin(Window, admin.ModelAdmin[OfflineGift]):
         """The form, and what it brings about."""
         if not self.has_add_permission(request):
             raise PermissionDenied
-        form = GiftForm(request.POST or None, initial={"key": uuid.uuid4()})
+        form = GiftForm(request.POST or None, initial=_first_values())
         if request.method == "POST" and form.is_valid():
             given = form.cleaned_data
             gift = offline.record_offline_gift(

@@ -27,9 +27,8 @@ from sandbox.wire import page, within
 )
 def list_invoices(account: Account, given: Obj) -> Obj:
     """Invoices, newest first."""
-    every, wanted = account.all("invoice"), given.get("subscription")
-    if wanted is not None:  # first, because it leaves the fewest
-        every = [invoice for invoice in every if invoices.subscription_of(invoice) == wanted]
+    wanted = given.get("subscription")
+    every = account.all("invoice") if wanted is None else invoices.of_subscription(account, wanted)
     found = [
         invoice
         for invoice in every
