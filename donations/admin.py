@@ -1,7 +1,7 @@
 """
 Windows on the money: money moves by services and by Stripe's word, never by editing a row.
 
-Campaigns are edited here; everything else is read.
+Everything here is read; campaigns are edited in `campaign_admin`.
 """
 
 from __future__ import annotations
@@ -15,11 +15,17 @@ from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
 
-from donations import appeals, ask_admin, inbox, notice_admin, payouts  # noqa: F401  # two register their own windows
+from donations import (  # noqa: F401  # some register windows of their own
+    ask_admin,
+    campaign_admin,
+    import_admin,
+    inbox,
+    notice_admin,
+    offline_admin,
+    payouts,
+)
 from donations.models import (
-    Ask,
     BalanceEntry,
-    Campaign,
     Contribution,
     Dispute,
     DoubleCharge,
@@ -37,31 +43,6 @@ from members.windows import Window
 
 admin.site.site_header = admin.site.site_title = settings.NEWSROOM_NAME
 admin.site.index_title = "Sustainer"
-
-
-class AskInline(admin.TabularInline[Ask, Campaign]):
-    model = Ask
-    extra = 0
-
-
-@admin.register(Campaign)
-class CampaignAdmin(admin.ModelAdmin[Campaign]):
-    """Appeals, with the amounts that they suggest."""
-
-    list_display = ["slug", "title", "locale", "starts_at", "ends_at", "is_published"]
-    list_filter = ["is_published", "locale"]
-    search_fields = ["slug", "title"]
-    prepopulated_fields = {"slug": ["title"]}
-    inlines = [AskInline]
-
-    def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
-        super().save_related(request, form, formsets, change)
-        appeals.forget(form.instance.slug)
-
-    def has_delete_permission(self, request: HttpRequest, obj: Campaign | None = None) -> bool:
-        return (
-            obj is not None and super().has_delete_permission(request, obj) and not obj.contributions.exists()
-        )
 
 
 class SubscriptionInline(Window, admin.StackedInline[Subscription, Contribution]):

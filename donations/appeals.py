@@ -20,7 +20,7 @@ from typing import Any
 
 from django.core.cache import cache
 
-from donations import drawing, entitlement, lots, queries, regions, tally
+from donations import drawing, entitlement, formatting, lots, queries, regions, tally
 from donations.errors import UnknownCampaign
 from donations.models import AskTest, AskVariant
 from members.reader_tokens import Reader
@@ -237,7 +237,7 @@ def _test(test: AskTest) -> Test:
 def _variant(test: AskTest, variant: AskVariant) -> Variant:
     changes: dict[str, Any] = {
         "title": variant.title,
-        "message": drawing.paragraphs(variant.message),
+        "message": formatting.to_plain(variant.message),
         "button": variant.button,
     }
     return Variant(

@@ -18,3 +18,4 @@ class DonationsConfig(AppConfig):
         )
         kinds.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
+        farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -8,6 +8,7 @@ from django.contrib import admin
 from django.http import HttpRequest
 
 from donations import appeals
+from donations.campaign_admin import SuggestionForm
 from donations.models import AskCount, AskSwitch, AskTest, AskVariant, Campaign, VariantAsk
 from members.windows import Window
 
@@ -35,8 +36,17 @@ class AskTestAdmin(admin.ModelAdmin[AskTest]):
         appeals.forget(form.instance.campaign.slug)
 
 
+class VariantAskForm(SuggestionForm):
+    """What a variant suggests instead; the limits stay the campaign's."""
+
+    class Meta:
+        model = VariantAsk
+        fields = ["currency", "interval", "suggested", "default_minor"]
+
+
 class AmountsInline(admin.TabularInline[VariantAsk, AskVariant]):
     model = VariantAsk
+    form = VariantAskForm
     extra = 0
 
 

@@ -20,7 +20,8 @@ from django.db.models import Q
 from donations import gateway, letters, links
 from donations.errors import GoneAtStripe, PaymentsRefused, PaymentsUnavailable
 from donations.models import ChargeTrace, DoubleCharge, Payment, Subscription
-from members import outbox, people
+from members import duplicates, outbox, people
+from members.models import Mark
 from members.rows import insert_new
 
 SECOND_CHARGE = "second_charge"
@@ -89,6 +90,7 @@ def _near(payment: Payment) -> list[Payment]:
             same,
             state=Payment.State.SUCCEEDED,
             is_renewal=False,
+            is_offline=False,
             paid_at__range=(payment.paid_at - near, payment.paid_at + near),
         )
         .exclude(contribution=payment.contribution_id)
@@ -120,6 +122,8 @@ def _notice(first: Payment, second: Payment, match: str, *, now: datetime) -> in
     """Write down a second charge and owe its reader the question; 1 if this call did it."""
     assert second.paid_at is not None, "a payment that arrived has a moment (constraint)"
     if second.paid_at < now - NEWS_FOR or second.is_returned:
+        return 0
+    if second.contribution.is_past(second.paid_at):
         return 0
     notice = DoubleCharge(first=first, second=second, match=match, noticed_at=now)
     if not insert_new([notice]):
@@ -242,6 +246,22 @@ def _carry_out(notice: DoubleCharge, *, now: datetime) -> bool:
         raise TooLate from error
     DoubleCharge.objects.filter(pk=notice.pk, state=State.UNDOING).update(state=State.UNDONE, problem="")
     return True
+
+
+def note_marks() -> int:
+    """
+    Tell the ground floor which members paid with one card, or under one name and postcode; how much of it is new.
+
+    Done before traces are forgotten: by then it is known whose each payment is.
+    """
+    traces = ChargeTrace.objects.filter(payment__contribution__member__isnull=False).exclude(
+        card_hash="", place_hash=""
+    )
+    rows = traces.values_list("payment__contribution__member", "card_hash", "place_hash")
+    marks: set[tuple[int, str, str]] = set()
+    for member, card, place in rows.iterator():
+        marks |= {(member, Mark.Kind.CARD.value, card), (member, Mark.Kind.PLACE.value, place)}
+    return duplicates.note(marks)
 
 
 def forget_traces(*, now: datetime) -> int:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from datetime import datetime
 from typing import Any
 
@@ -11,7 +10,7 @@ from django.conf import settings
 from django.db import DatabaseError
 from django.utils import translation
 
-from donations import amounts, asides, currencies, links, methods, queries
+from donations import amounts, asides, currencies, formatting, links, methods, queries
 from donations.intervals import Interval
 from donations.models import Ask, Campaign
 
@@ -29,8 +28,8 @@ def draw(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
     return {
         "slug": campaign.slug,
         "title": campaign.title,
-        "message": paragraphs(campaign.message),
-        "thank_you": paragraphs(campaign.thank_you),
+        "message": formatting.to_plain(campaign.message),
+        "thank_you": formatting.to_plain(campaign.thank_you),
         "button": campaign.button or None,
         "locale": campaign.locale,
         "show": True,
@@ -75,11 +74,6 @@ def draw(campaign: Campaign, *, now: datetime) -> dict[str, Any]:
         "privacy_url": settings.PRIVACY_URL,
         "quiet_days_after_gift": settings.ASK_QUIET_DAYS,
     }
-
-
-def paragraphs(text: str) -> list[str]:
-    """The paragraphs of a text in which an empty line begins a new one."""
-    return [part.strip() for part in re.split(r"\n\s*\n", text.replace("\r\n", "\n")) if part.strip()]
 
 
 def iso(moment: datetime | None) -> str | None:

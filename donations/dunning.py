@@ -23,7 +23,15 @@ from django.db.models import Max, Min, Q
 
 from donations import declines, letters
 from donations.ledger.common import change, locked
-from donations.models import Contribution, Dispute, Dunning, Payment, Subscription, SubscriptionChange
+from donations.models import (
+    Contribution,
+    Dispute,
+    Dunning,
+    OfflineGift,
+    Payment,
+    Subscription,
+    SubscriptionChange,
+)
 from members import farewells, outbox, people
 from members.models import Message
 from members.rows import insert_new
@@ -67,6 +75,12 @@ def note_failure(contribution: Contribution, payment: Payment, *, at: datetime, 
     if subscription is not None and subscription.card_given_at and dunning.acted_at is None:
         # We heard of the new card before the refusal.
         change(dunning, {"acted_at": subscription.card_given_at})
+    if contribution.is_past(at) and dunning.state == State.OPEN and not dunning.mails:
+        # Refused before it was imported: the next try that is refused is the first of which its reader hears from us.
+        change(dunning, {"next_look_at": None, "quiet_because": "imported"})
+        if subscription is not None:
+            _close_if_over(dunning, subscription, now=now)
+        return
     if subscription is None or _close_if_over(dunning, subscription, now=now) or dunning.state != State.OPEN:
         return
     if payment.next_attempt_at is None and not _waits_for_the_reader(payment):
@@ -105,7 +119,7 @@ def note_end(contribution: Contribution, subscription: Subscription, *, now: dat
         return
     ended_at = subscription.ended_at or _gave_up_at(subscription) or subscription.as_of or now
     member = contribution.member
-    if member is not None and now - ended_at <= NEWS_FOR:
+    if member is not None and now - ended_at <= NEWS_FOR and not contribution.is_past(ended_at):
         outbox.owe(
             kind=letters.LAPSED,
             member=member,
@@ -137,8 +151,12 @@ def is_lapse(subscription: Subscription) -> bool:
     return subscription.state == Plan.CANCELLED and subscription.end_reason == "payment_failed"
 
 
-def farewell(reference: str) -> farewells.Farewell | None:
-    """What the end of a membership is told with: the way back; None where another mail has told of it."""
+def farewell(reference: str, ends_at: datetime) -> farewells.Farewell | None:
+    """
+    What the end of a membership is told with: the way back.
+
+    None where another mail has told of it, or where it ended before it was imported.
+    """
     try:
         public_id = UUID(reference)
     except ValueError:
@@ -150,10 +168,28 @@ def farewell(reference: str) -> farewells.Farewell | None:
     )
     if found is None:
         return farewells.plain()
+    if found.is_past(ends_at):
+        return None
     lost = Dispute.objects.filter(payment__contribution=found, state=Dispute.State.LOST)
     if is_lapse(found.subscription) or lost.exists():
         return None
     return letters.farewell(found, by_wish=found.subscription.end_reason == "cancellation_requested")
+
+
+def farewell_to_giver(reference: str, ends_at: datetime) -> farewells.Farewell | None:
+    """
+    As `farewell`, for a membership by gifts that were given once; `reference` is that of the plan of gifts.
+
+    None as well where a gift was entered by mistake: a membership that never was has no end.
+    """
+    public_id, _, currency = reference.partition(":")
+    imported = Contribution.objects.filter(
+        member__public_id=public_id, currency=currency, interval="once", imported_at__gte=ends_at
+    )
+    mistaken = OfflineGift.objects.filter(
+        payment__contribution__member__public_id=public_id, payment__currency=currency, voided_at=ends_at
+    )
+    return None if imported.exists() or mistaken.exists() else farewells.plain()
 
 
 # --- What the sweep does ----------------------------------------------------------------------------

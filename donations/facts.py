@@ -118,6 +118,7 @@ class Charge:
     created_at: datetime
     balance_transaction: str
     card: str  # fingerprint of the card or account; empty where there is none
+    payer: tuple[str, str]  # name and postcode, as the payer typed them; personal data
     livemode: bool
 
 
@@ -226,6 +227,16 @@ class Card:
 
 
 @dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays, as other software left it at Stripe; empty where it did not ask. Personal data."""
+
+    email: str
+    name: str
+    locale: str
+    customer: str
+
+
+@dataclass(frozen=True, slots=True)
 class Customer:
     """A payer at Stripe: ids only."""
 
@@ -319,8 +330,16 @@ def charge(data: Json) -> Charge:
         created_at=_moment(_need(data, "created", int)),
         balance_transaction=_id(data.get("balance_transaction")),
         card=_fingerprint(data.get("payment_method_details")),
+        payer=_name_and_postcode(data.get("billing_details")),
         livemode=_need(data, "livemode", bool),
     )
+
+
+def _name_and_postcode(details: Any) -> tuple[str, str]:
+    if not isinstance(details, Mapping):
+        return "", ""
+    address = details.get("address")
+    return _text(details, "name"), _text(address, "postal_code") if isinstance(address, Mapping) else ""
 
 
 def _fingerprint(details: Any) -> str:
@@ -524,6 +543,27 @@ def customer(data: Json) -> Customer:
         livemode=bool(data.get("livemode")),
         is_deleted=bool(data.get("deleted")),
     )
+
+
+def payer(data: Json) -> Payer:
+    """Who pays for a subscription or made a charge; to be read from one with its customer expanded."""
+    found = data.get("customer")
+    known: Json = found if isinstance(found, Mapping) and not found.get("deleted") else {}
+    given = data.get("billing_details")
+    details: Json = given if isinstance(given, Mapping) else {}
+    locales = known.get("preferred_locales")
+    first = locales[0] if isinstance(locales, list) and locales else ""
+    return Payer(
+        email=_text(known, "email") or _text(details, "email") or _text(data, "receipt_email"),
+        name=_text(known, "name") or _text(details, "name"),
+        locale=first if isinstance(first, str) else "",
+        customer=_id(found),
+    )
+
+
+def reference_of(data: Json) -> uuid.UUID | None:
+    """Our reference on an object of Stripe's; None on one that other software made."""
+    return _metadata_reference(data)
 
 
 def moment(value: Any) -> datetime:

@@ -45,10 +45,15 @@ def follow_through(contribution: Contribution, *, now: datetime) -> None:
         _remember_earlier_start(contribution, member, owed)
     for payment in owed:
         _owe_receipt(contribution, payment, member, now=now)
-        ledger.note_trace(payment, now=now)
+        if not payment.is_offline:
+            ledger.note_trace(payment, contribution, now=now)
     held = membership.follow(contribution, member, owed, now=now)
     # Whether the reader was a member already is asked when the mail leaves: we may hear of an earlier gift later.
-    if held and contribution.is_recurring and any(not payment.is_renewal for payment in owed):
+    if (
+        held
+        and contribution.is_recurring
+        and any(not (payment.is_renewal or contribution.is_past(payment.paid_at)) for payment in owed)
+    ):
         _owe_welcome(contribution, member, held, owed[0], now=now)
 
 
@@ -91,13 +96,14 @@ def _remember_earlier_start(contribution: Contribution, member: Member, new: lis
 
 
 def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *, now: datetime) -> None:
+    number = number_receipt(payment)
+    was_told = dunning.note_recovery(payment, now=now)
+    if contribution.is_past(payment.paid_at):
+        return  # whoever took the money at the time has thanked for it
     assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
-    local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
-    number = f"{local_day:%Y}-{payment.pk:06d}"
-    Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
     payment.receipt_number = number
     context = receipt_context(contribution, payment)
-    if dunning.note_recovery(payment, now=now):
+    if was_told:
         context["recovered_text"] = letters.recovered(contribution.locale)
     outbox.owe(
         kind="receipt",
@@ -125,6 +131,13 @@ def receipt_context(contribution: Contribution, payment: Payment) -> dict[str, s
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "recovered_text": "",
     }
+def number_receipt(payment: Payment) -> str:
+    """Give a payment that arrived the number of its receipt, once."""
+    assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"
+    local_day = payment.paid_at.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
+    number = f"{local_day:%Y}-{payment.pk:06d}"
+    Payment.objects.filter(pk=payment.pk, receipt_number=None).update(receipt_number=number)
+    return number
 
 
 def _owe_welcome(

@@ -500,6 +500,43 @@ def list_objects(kind: str, *, since: datetime) -> Iterator[dict[str, Any]]:
             yield _json(found)
 
 
+def list_page(kind: str, *, after: str = "") -> tuple[list[dict[str, Any]], bool]:
+    """
+    A page of all objects of a kind that the account holds, newest first, and whether there are more.
+
+    Subscriptions and charges come with their customers, and what moved money with its figures.
+
+    :param after: the last one of the page before.
+    :raises GoneAtStripe: there is no such object to go on after.
+    """
+    api = _client().v1
+    lists: dict[str, tuple[Any, dict[str, Any]]] = {
+        "subscription": (api.subscriptions, {"status": "all", "expand": ["data.customer"]}),
+        "invoice_payment": (api.invoice_payments, {}),
+        "charge": (api.charges, {"expand": ["data.customer", "data.balance_transaction"]}),
+        "refund": (api.refunds, {"expand": ["data.balance_transaction"]}),
+        "dispute": (api.disputes, {}),
+    }
+    calls, wanted = lists[kind]
+    with _errors_as_ours(kind):
+        page = calls.list({"limit": 100, **wanted, **({"starting_after": after} if after else {})})
+        return [_json(found) for found in page.data], bool(page.has_more)
+
+
+def get_invoices(subscription_id: str) -> list[dict[str, Any]]:
+    """All invoices of a subscription, oldest first, whole. Raises PaymentsUnavailable, PaymentsRefused."""
+    with _errors_as_ours("invoices"):
+        page = _client().v1.invoices.list({"subscription": subscription_id, "limit": 100})
+        return [_json(invoice) for invoice in page.auto_paging_iter()][::-1]
+
+
+def get_session_payer(payment_intent: str) -> facts.Session | None:
+    """The checkout with which a payment was made, if it was made with one: it knows the payer's address."""
+    with _errors_as_ours("session"):
+        page = _client().v1.checkout.sessions.list({"payment_intent": payment_intent, "limit": 1})
+        return facts.session(_json(page.data[0])) if page.data else None
+
+
 def knows(kind: str, stripe_id: str) -> bool:
     """Whether Stripe knows an object of this account. Raises PaymentsUnavailable, PaymentsRefused."""
     api = _client().v1

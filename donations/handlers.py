@@ -275,8 +275,11 @@ def _move_to_new_card(customer: str, *, because: str) -> None:
         return
     references = [one.reference for one in running if one.reference]
     ours = set(Contribution.objects.filter(public_id__in=references).values_list("public_id", flat=True))
+    # One that was imported does not carry our reference.
+    ids = [one.id for one in running]
+    known = set(Subscription.objects.filter(stripe_id__in=ids).values_list("stripe_id", flat=True))
     for subscription in running:
-        if subscription.reference not in ours:
+        if subscription.reference not in ours and subscription.id not in known:
             continue
         if subscription.default_payment_method != card:
             gateway.use_payment_method(subscription.id, card, because=because)

@@ -184,13 +184,18 @@ def _plan_of_gifts(member: Member, currency: str) -> members.Plan:
             contribution__member=member,
             contribution__membership_months__gt=0,
             currency=currency,
-            state=Payment.State.SUCCEEDED,
+            state__in=[Payment.State.SUCCEEDED, Payment.State.VOIDED],
         )
         .order_by()
         .annotate(lost_at=_LOST_AT)
-        .values(*_OF_PAYMENTS, months=F("contribution__membership_months"))
+        .values(
+            *_OF_PAYMENTS,
+            months=F("contribution__membership_months"),
+            voided_at=F("offline_gift__voided_at"),
+        )
     )
-    returned = _given_back(rows)
+    # What was entered by mistake made a member until that was noticed.
+    returned = _given_back(rows) | {row["pk"]: row["voided_at"] for row in rows if row["voided_at"]}
     return members.Plan(
         source=members.Source.GIFT,
         reference=f"{member.public_id}:{currency}",

@@ -25,7 +25,7 @@ from django.views.decorators.http import require_http_methods, require_safe
 from donations import (
     amounts,
     asides,
-    drawing,
+    formatting,
     forms,
     letters,
     links,
@@ -120,6 +120,15 @@ def page(request: HttpRequest, slug: str) -> HttpResponse:
         )
 
 
+def preview(request: HttpRequest, campaign: Campaign) -> HttpResponse:
+    """An appeal as it would be, whether or not it is published or running; nothing can be sent from it."""
+    with translation.override(_language(request, campaign.locale)):
+        offer = forms.Offer(campaign, translation.get_language())
+        if not offer.currencies:
+            return _show(request, "support/closed.html", {"campaign": campaign, "has_ended": False})
+        return _draw(request, offer, forms.from_link(offer, request.GET), is_preview=True)
+
+
 def _begin(request: HttpRequest, offer: forms.Offer, filled: forms.Filled) -> HttpResponse:
     body = forms.request_body(offer, filled, page_url=request.build_absolute_uri(request.path))
     ask = offer.ask(filled)
@@ -174,6 +183,7 @@ def _draw(
     faults: dict[str, str] | None = None,
     notice: str = "",
     is_back: bool = False,
+    is_preview: bool = False,
     aside: Mapping[str, Any] | None = None,
     status: int = 200,
 ) -> HttpResponse:
@@ -183,7 +193,7 @@ def _draw(
     }
     shown = {
         "campaign": campaign,
-        "message": drawing.paragraphs(campaign.message),
+        "message": formatting.to_html(campaign.message),
         "progress": _progress(campaign, offer.locale),
         "filled": filled,
         "panels": offer.panels(filled),
@@ -207,6 +217,7 @@ def _draw(
         **_aside(_wish(offer, filled), aside, is_outage=status == 503),
         "unavailable": _unavailable(),
         "refused": _refused(),
+        "is_preview": is_preview,
         "is_back": is_back and not problems and not notice,
     }
     response = _show(request, "support/page.html", shown, status=status)
@@ -304,7 +315,7 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
         is_changed = found.amount != contribution.total  # a recurring gift whose amount was changed later
         shown = {
             "campaign": contribution.campaign,
-            "thank_you": drawing.paragraphs(contribution.campaign.thank_you),
+            "thank_you": formatting.to_html(contribution.campaign.thank_you),
             "status": found.status.value,
             "interval": contribution.interval,
             "total": found.amount.format(language),

@@ -214,7 +214,7 @@ def get_books() -> dict[str, dict[str, Any]]:
     """
     books: dict[str, dict[str, Any]] = defaultdict(_empty_books)
     sums: dict[str, QuerySet[Any]] = {
-        "charges": Payment.objects.filter(state=Payment.State.SUCCEEDED),
+        "charges": Payment.objects.filter(state=Payment.State.SUCCEEDED, is_offline=False),
         "refunds": Refund.objects.filter(state__in=Refund.IN_EFFECT),
     }
     for name, rows in sums.items():
@@ -239,6 +239,13 @@ def get_books() -> dict[str, dict[str, Any]]:
     for currency, count in running.annotate(Count("pk")).order_by():
         books[currency]["active_subscriptions"] = count
     return dict(sorted(books.items()))
+
+
+def get_offline_books() -> dict[str, dict[str, int]]:
+    """Per currency, how many gifts came otherwise than through Stripe, and what they come to in minor units."""
+    found = Payment.objects.filter(state=Payment.State.SUCCEEDED, is_offline=True)
+    totals = found.values_list("currency").annotate(Count("pk"), Sum("amount_minor")).order_by("currency")
+    return {currency: {"count": count, "amount": amount} for currency, count, amount in totals}
 
 
 def _empty_books() -> dict[str, Any]:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 import structlog
 from django.conf import settings
+from django.db.models import F
 
 from donations import gateway, letters, links
 from donations.errors import DonationError, PaymentsUnavailable
@@ -32,6 +33,8 @@ def tell(contribution: Contribution, *, now: datetime) -> None:
     if contribution.member is None:
         return
     for refund in Refund.objects.filter(payment__contribution=contribution, created_at__gt=now - NEWS_FOR):
+        if contribution.is_past(refund.created_at):
+            continue
         if refund.state in Refund.IN_EFFECT:
             _owe_refunded(contribution, refund, now=now)
         else:
@@ -40,6 +43,8 @@ def tell(contribution: Contribution, *, now: datetime) -> None:
         payment__contribution=contribution, state=Dispute.State.LOST, lost_at__gt=now - NEWS_FOR
     )
     for dispute in lost:
+        if contribution.is_past(dispute.lost_at):
+            continue
         _owe(
             contribution,
             DISPUTE_LOST,
@@ -121,7 +126,9 @@ def end_disputed_plans(*, now: datetime, limit: int = _BATCH) -> int:
     """
     if not settings.END_PLAN_ON_LOST_DISPUTE:
         return 0
-    lost = Dispute.objects.filter(state=Dispute.State.LOST, lost_at__gt=now - NEWS_FOR)
+    lost = Dispute.objects.filter(state=Dispute.State.LOST, lost_at__gt=now - NEWS_FOR).exclude(
+        payment__contribution__imported_at__gte=F("lost_at")
+    )
     plans = Subscription.objects.filter(contribution__in=lost.values("payment__contribution")).exclude(
         state=Subscription.State.CANCELLED
     )

@@ -47,8 +47,8 @@ def derive(*, checkout: str, subscription: str | None, payments: Iterable[tuple[
         return _RECURRING.get(subscription, Status.ACTIVE)
     if paid_and_kept:
         return Status.PAID
-    if "SUCCEEDED" in states:
-        return Status.REFUNDED
+    if states & {"SUCCEEDED", "VOIDED"}:
+        return Status.REFUNDED  # given back, or entered by mistake: nothing is left of it
     if subscription == "CANCELLED":
         return Status.FAILED if "FAILED" in states else Status.CANCELLED
     if "PROCESSING" in states:

@@ -9,6 +9,7 @@ from donations import (
     card_expiry,
     doubles,
     dunning,
+    file_import,
     inbox,
     payouts,
     reconciliation,
@@ -96,5 +97,7 @@ def purge_payloads(**_later: object) -> None:
     now = clock.now()
     inbox.purge_payloads(now=now)
     services.forget_unpaid(now=now)
+    doubles.note_marks()
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
+    file_import.forget_uploads(now=now)

@@ -19,7 +19,17 @@ from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 
-from members import addresses, bounces, clock, crypto, doorbell, emails, people, queries
+from members import (  # noqa: F401  # duplicates_admin registers windows of its own
+    addresses,
+    bounces,
+    clock,
+    crypto,
+    doorbell,
+    duplicates_admin,
+    emails,
+    people,
+    queries,
+)
 from members.models import (
     Bounce,
     Consent,

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from datetime import datetime
 
 from django.conf import settings
 
@@ -23,18 +24,20 @@ class Farewell:
     reason_text: str = ""
 
 
-_tellers: dict[str, Callable[[str], Farewell | None]] = {}
+Teller = Callable[[str, datetime], Farewell | None]
+
+_tellers: dict[str, Teller] = {}
 
 
-def register(source_kind: str, teller: Callable[[str], Farewell | None]) -> None:
-    """Let a floor above speak about the ends of memberships from its source; asked with the source's reference."""
+def register(source_kind: str, teller: Teller) -> None:
+    """Let a floor above speak about the ends of memberships from its source; asked with its reference and the end."""
     _tellers[source_kind] = teller
 
 
-def of(source_kind: str, reference: str) -> Farewell | None:
-    """What to say about this end; None if the reader was told of it in another mail."""
+def of(source_kind: str, reference: str, ends_at: datetime) -> Farewell | None:
+    """What to say about this end; None if the reader was told of it in another mail, or is not to be told."""
     teller = _tellers.get(source_kind)
-    return teller(reference) if teller else plain()
+    return teller(reference, ends_at) if teller else plain()
 
 
 def plain() -> Farewell:

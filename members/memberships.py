@@ -225,7 +225,7 @@ def _say_farewell(membership: Membership, member: Member, now: datetime) -> None
     if (
         membership.ends_as != life.ENDED
         or now - ends_at > _NEWS_FOR
-        or (farewell := farewells.of(membership.source_kind, membership.source_reference)) is None
+        or (farewell := farewells.of(membership.source_kind, membership.source_reference, ends_at)) is None
     ):
         return
     person = member.person

@@ -19,7 +19,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from members.models import Member, Merge
+from members.models import Mark, Member, Merge, TwoPeople
 
 log = structlog.get_logger(__name__)
 
@@ -55,7 +55,7 @@ def preview(kept: Member, duplicate: Member) -> Preview:
     rows = {}
     for relation in Member._meta.related_objects:
         model = relation.related_model
-        if isinstance(model, str) or model in (Member, Merge):
+        if isinstance(model, str) or model in (Member, Merge, Mark, TwoPeople):
             continue
         counts = [
             model._base_manager.filter(**{f"{relation.field.name}__in": side}).count()

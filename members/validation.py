@@ -117,6 +117,14 @@ class TextField(serializers.CharField):
         return text
 
 
+def name_or_nothing(text: str, *, longest: int = 100) -> str:
+    """A name that other software kept, if it is one that we would take; else none."""
+    try:
+        return TextField(max_length=longest).to_internal_value(text)
+    except serializers.ValidationError:
+        return ""
+
+
 def _piles_marks(text: str) -> bool:
     marks = 0
     for character in text:

@@ -27,11 +27,12 @@ from sandbox.wire import page, within
 )
 def list_invoices(account: Account, given: Obj) -> Obj:
     """Invoices, newest first."""
+    wanted = given.get("subscription")
+    every = account.all("invoice") if wanted is None else invoices.of_subscription(account, wanted)
     found = [
         invoice
-        for invoice in account.all("invoice")
+        for invoice in every
         if all(given.get(key) in (None, invoice[key]) for key in ("customer", "status", "collection_method"))
-        and given.get("subscription") in (None, invoices.subscription_of(invoice))
         and within(invoice["created"], given.get("created"))
     ]
     return page(found, given, "/v1/invoices")

@@ -22,6 +22,12 @@ def subscription_of(invoice: Obj) -> str | None:
     return parent["subscription_details"]["subscription"] if parent else None
 
 
+def of_subscription(account: Account, id: str) -> list[Obj]:
+    """The invoices of a subscription, newest first; found without looking at those of others."""
+    known = account.hidden.get(id, {}).get("invoices", [])
+    return [account.objects[invoice] for invoice in reversed(known)]
+
+
 def payment_of(account: Account, invoice: Obj) -> Obj | None:
     """
     The invoice payment that links a finalised invoice to its payment intent; none for an invoice of zero.
@@ -37,6 +43,7 @@ def draft(account: Account, subscription: Obj, *, reason: str, extra: list[Obj] 
     """
     invoice = _drawn_up(account, subscription, reason=reason, extra=extra or [])
     account.keep(invoice)
+    account.secret(subscription["id"]).setdefault("invoices", []).append(invoice["id"])
     subscription["latest_invoice"] = invoice["id"]
     return invoice
 

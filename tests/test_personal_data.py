@@ -113,6 +113,7 @@ def test_the_register_knows_every_sealed_column():
         "members.Member.email",
         "members.Member.name",
         "members.Merge.why",
+        "members.TwoPeople.why",
         "members.Message.recipient",
         "members.Message.context",
         "members.StaffNote.text",
@@ -121,6 +122,10 @@ def test_the_register_knows_every_sealed_column():
         "donations.Contribution.checkout_url",
         "donations.Contribution.recovery_url",
         "donations.StripeEvent.payload",
+        "donations.OfflineGift.reference",
+        "donations.OfflineGift.note",
+        "donations.OfflineGift.void_reason",
+        "donations.FileImport.content",
         "reminders.Reminder.email",
     }
 

@@ -10,6 +10,7 @@ A fact about something that is not here yet raises `Unmatched` with the id that 
 contradicts what we asked for raises `Mismatch`: a person has to look (RELIABILITY.md, I7).
 """
 
+from donations.ledger.adoption import Giver, adopt_charge, adopt_subscription, link_payments, note_charges
 from donations.ledger.balance import fill_balance_entry
 from donations.ledger.changes import note_changes
 from donations.ledger.checkout import (
@@ -20,6 +21,7 @@ from donations.ledger.checkout import (
 )
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
 from donations.ledger.money_back import note_dispute, note_refund
+from donations.ledger.offline import note_offline, void_offline
 from donations.ledger.payments import note_charge, note_intent
 from donations.ledger.payouts import close_payout, note_payout, note_payout_lines
 from donations.ledger.recurring import (
@@ -33,15 +35,20 @@ from donations.ledger.recurring import (
 from donations.ledger.traces import note_trace
 
 __all__ = [
+    "Giver",
     "Mismatch",
     "NotOurs",
     "Unmatched",
+    "adopt_charge",
+    "adopt_subscription",
     "apply_subscription",
     "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "link_payments",
     "note_changes",
     "note_charge",
+    "note_charges",
     "note_checkout",
     "note_checkout_expired",
     "note_checkout_failed",
@@ -52,8 +59,10 @@ __all__ = [
     "note_invoice_paid",
     "note_invoice_payment",
     "note_invoice_upcoming",
+    "note_offline",
     "note_payout",
     "note_payout_lines",
     "note_refund",
     "note_trace",
+    "void_offline",
 ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Any
 
 from donations import facts
 from donations.models import BalanceEntry, Dispute, Payment, Refund
@@ -37,19 +38,24 @@ def fill_balance_entry(movement: facts.BalanceTransaction) -> bool:
     True if this call filled it.
     """
     waiting = BalanceEntry.objects.filter(stripe_id=movement.id, net_minor=None)
-    filled = waiting.update(
-        kind=movement.kind[:40],
-        currency=movement.currency,
-        amount_minor=movement.amount,
-        fee_minor=movement.fee,
-        net_minor=movement.net,
-        exchange_rate=movement.exchange_rate[:32],
-        occurred_at=movement.occurred_at,
-        available_on=movement.available_on,
-    )
+    filled = waiting.update(**figures_of(movement))
     if filled:
         _take_figures(movement.id)
     return bool(filled)
+
+
+def figures_of(movement: facts.BalanceTransaction) -> dict[str, Any]:
+    """What a `BalanceEntry` holds of a balance transaction."""
+    return {
+        "kind": movement.kind[:40],
+        "currency": movement.currency,
+        "amount_minor": movement.amount,
+        "fee_minor": movement.fee,
+        "net_minor": movement.net,
+        "exchange_rate": movement.exchange_rate[:32],
+        "occurred_at": movement.occurred_at,
+        "available_on": movement.available_on,
+    }
 
 
 def _take_figures(transaction_id: str) -> None:

@@ -49,6 +49,7 @@ def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = Fal
         charge.reference,
         waits_for=charge.payment_intent or charge.id,
         is_failure=failed,
+        charge_id=charge.id,
     )
     if payment is None or not payment.stripe_invoice_id:
         must_match(contribution, charge.amount, charge.currency, charge.livemode)
@@ -69,16 +70,16 @@ def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = Fal
             payment.stripe_charge_id = charge.id
             payment.save(update_fields=["stripe_charge_id"])
         if charge.card:
-            note_trace(payment, card=charge.card, now=at)
+            note_trace(payment, contribution, card=charge.card, payer=charge.payer, now=at)
         if charge.balance_transaction:
             note_balance_id(charge.balance_transaction, at=at, payment=payment)
     return contribution
 
 
 def _payment_owner(
-    intent_id: str, reference: UUID | None, *, waits_for: str, is_failure: bool
+    intent_id: str, reference: UUID | None, *, waits_for: str, is_failure: bool, charge_id: str = ""
 ) -> tuple[Contribution, Payment | None]:
-    payment = Payment.objects.filter(stripe_payment_intent_id=intent_id).first() if intent_id else None
+    payment = _find(intent_id, charge_id)
     if payment is not None:
         return locked().get(pk=payment.contribution_id), Payment.objects.get(pk=payment.pk)
     contribution = lock_contribution(reference=reference) if reference else None
@@ -89,6 +90,13 @@ def _payment_owner(
     if reference is not None or is_failure:
         raise NotOurs("a payment that we did not ask for, or that moved nothing")
     raise Unmatched(waits_for)
+
+
+def _find(intent_id: str, charge_id: str) -> Payment | None:
+    """The payment of an intent; of a charge from before there were intents, by the charge itself."""
+    if intent_id:
+        return Payment.objects.filter(stripe_payment_intent_id=intent_id).first()
+    return Payment.objects.filter(stripe_charge_id=charge_id).first() if charge_id else None
 
 
 def note_single_payment(
@@ -109,11 +117,11 @@ def note_single_payment(
     of an asynchronous payment (`is_final`) is a failure that nothing but success outranks. `paid_at` is the
     earliest moment at which Stripe called it paid, so that it is the same in any order.
     """
-    payment = Payment.objects.filter(stripe_payment_intent_id=intent_id).first()
+    payment = _find(intent_id, charge)
     if payment is None:
         payment = Payment(
             contribution=contribution,
-            stripe_payment_intent_id=intent_id,
+            stripe_payment_intent_id=intent_id or None,
             state=state,
             amount_minor=amount.minor,
             currency=amount.currency,

@@ -6,24 +6,39 @@ from datetime import datetime
 
 from django.conf import settings
 
-from donations.models import ChargeTrace, Payment
-from members import crypto
+from donations.models import ChargeTrace, Contribution, Payment
+from members import crypto, duplicates
+from members.models import Mark
 from members.rows import insert_new
 
 
-def note_trace(payment: Payment, *, card: str = "", now: datetime) -> None:
+def note_trace(
+    payment: Payment,
+    contribution: Contribution,
+    *,
+    card: str = "",
+    payer: tuple[str, str] = ("", ""),
+    now: datetime,
+) -> None:
     """
-    Remember a first payment, and with which card it was made, if that is known.
+    Remember a first payment, and with which card it was made and by whom, if that is known.
 
     :param card: Stripe's fingerprint of the card or account; only its keyed hash is stored.
+    :param payer: name and postcode; only their keyed hash is stored.
     """
     if payment.is_renewal or not settings.DOUBLE_CHARGE_DAYS:
         return
     card_hash = hash_of(card)
-    if insert_new([ChargeTrace(payment=payment, card_hash=card_hash, noted_at=now)]) or not card_hash:
+    # Nobody is asked about what was paid before an import.
+    looked_at = now if contribution.is_past(payment.paid_at) else None
+    place_hash = duplicates.hash_of(Mark.Kind.PLACE, duplicates.place_of(*payer))
+    trace = ChargeTrace(
+        payment=payment, card_hash=card_hash, place_hash=place_hash, noted_at=now, looked_at=looked_at
+    )
+    if insert_new([trace]) or not card_hash:
         return
     ChargeTrace.objects.filter(payment=payment).exclude(card_hash=card_hash).update(
-        card_hash=card_hash, looked_at=None
+        card_hash=card_hash, place_hash=place_hash, looked_at=looked_at
     )
 
 

@@ -3,12 +3,15 @@
 from donations.models.asks import AskCount, AskSwitch, AskTest, AskVariant, VariantAsk
 from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
+from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
+from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.notice import CardWatch, Notice
+from donations.models.offline import FileImport, ImportedRow, OfflineGift
 from donations.models.payment import Dispute, Payment, Refund
 
 __all__ = [
@@ -19,13 +22,17 @@ __all__ = [
     "AskVariant",
     "BalanceEntry",
     "Campaign",
+    "CampaignChange",
     "CardWatch",
     "ChargeTrace",
     "Contribution",
     "Dispute",
     "DoubleCharge",
     "Dunning",
+    "FileImport",
+    "ImportedRow",
     "Notice",
+    "OfflineGift",
     "Payment",
     "Payout",
     "ReconcileFinding",
@@ -33,6 +40,8 @@ __all__ = [
     "Refund",
     "StripeCustomer",
     "StripeEvent",
+    "StripeImport",
+    "StripeImportProblem",
     "Subscription",
     "SubscriptionChange",
     "VariantAsk",

@@ -33,6 +33,12 @@ class Contribution(models.Model):
         COMPLETED = "COMPLETED", "Through Stripe's page"
         EXPIRED = "EXPIRED", "Left unpaid"
 
+    class Origin(models.TextChoices):
+        CHECKOUT = "CHECKOUT", "Begun on our page or through our API"
+        STRIPE = "STRIPE", "Was at Stripe before us"
+        FILE = "FILE", "Read from a file"
+        STAFF = "STAFF", "Entered by staff"
+
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="contributions")
     member = models.ForeignKey(
@@ -67,6 +73,12 @@ class Contribution(models.Model):
     )
     livemode = models.BooleanField()
     created_at = models.DateTimeField()
+    origin = models.CharField(
+        max_length=8, choices=Origin, default=Origin.CHECKOUT, db_default=Origin.CHECKOUT.value
+    )
+    imported_at = models.DateTimeField(
+        null=True, blank=True, help_text="No mail is sent about what happened up to then."
+    )
 
     # The first request's key (keyed hash) and what it asked for (keyed hash), to know it again.
     idempotency_hash = models.CharField(max_length=120, null=True, blank=True, unique=True)
@@ -111,6 +123,14 @@ class Contribution(models.Model):
                 condition=~Q(checkout_state="OPEN") | Q(stripe_session_id__isnull=False),
                 name="contribution_open_has_session",
             ),
+            CheckConstraint(
+                condition=Q(origin__in=["CHECKOUT", "STRIPE", "FILE", "STAFF"]),
+                name="contribution_origin_known",
+            ),
+            CheckConstraint(
+                condition=~Q(origin__in=["STRIPE", "FILE"]) | Q(imported_at__isnull=False),
+                name="contribution_imported_has_time",
+            ),
         ]
         indexes = [
             models.Index(
@@ -146,6 +166,10 @@ class Contribution(models.Model):
     @property
     def is_recurring(self) -> bool:
         return self.interval != Interval.ONCE
+
+    def is_past(self, at: datetime | None) -> bool:
+        """Whether something happened before the contribution was imported, so that its reader is not written to."""
+        return self.imported_at is not None and at is not None and at <= self.imported_at
 
     @property
     def can_be_recovered(self) -> bool:

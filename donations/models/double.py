@@ -14,11 +14,13 @@ class ChargeTrace(models.Model):
     """
     What is remembered of a first payment for some days, so that a second one is noticed; then the row is deleted.
 
-    Personal data: card_hash (keyed hash of Stripe's fingerprint of the card).
+    Personal data: card_hash (keyed hash of Stripe's fingerprint of the card), place_hash (keyed hash of the payer's
+    name and postcode).
     """
 
     payment = models.OneToOneField(Payment, on_delete=models.CASCADE, related_name="trace")
     card_hash = models.CharField(max_length=100, blank=True, db_index=True)
+    place_hash = models.CharField(max_length=120, blank=True, default="", db_default="")
     noted_at = models.DateTimeField()
     looked_at = models.DateTimeField(null=True, blank=True)
 

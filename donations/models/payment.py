@@ -16,7 +16,9 @@ class Payment(models.Model):
     One sum that was to move from a reader to the newsroom. Personal data: none.
 
     One row for each PaymentIntent (one-off) or invoice (recurring): a declined card and the next try that
-    succeeds are the same payment. It knows up to three ids of Stripe, which arrive with different events.
+    succeeds are the same payment. It knows up to three ids of Stripe, which arrive with different events. Money
+    that never passed through Stripe has none: such a row `is_offline`, and an `OfflineGift` or the line of a file
+    says where it came from. One that was entered by mistake is VOIDED, and keeps its number and its moment.
     `fee_minor` and `net_minor` are in the settlement currency and come with Stripe's balance transaction,
     some time after the money.
     """
@@ -25,6 +27,7 @@ class Payment(models.Model):
         PROCESSING = "PROCESSING", "On its way"
         SUCCEEDED = "SUCCEEDED", "Arrived"
         FAILED = "FAILED", "Failed"
+        VOIDED = "VOIDED", "Entered by mistake"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     contribution = models.ForeignKey(Contribution, on_delete=models.PROTECT, related_name="payments")
@@ -47,6 +50,9 @@ class Payment(models.Model):
     )
     receipt_number = models.CharField(max_length=32, null=True, blank=True, unique=True)
 
+    is_offline = models.BooleanField(
+        default=False, db_default=False, help_text="Whether it did not pass through Stripe."
+    )
     stripe_payment_intent_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     stripe_invoice_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
     stripe_charge_id = models.CharField(max_length=255, null=True, blank=True, unique=True)
@@ -65,19 +71,34 @@ class Payment(models.Model):
         constraints = [
             CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             CheckConstraint(
-                condition=Q(state="SUCCEEDED", paid_at__isnull=False)
-                | (~Q(state="SUCCEEDED") & Q(paid_at=None)),
+                condition=Q(state__in=["SUCCEEDED", "VOIDED"], paid_at__isnull=False)
+                | (~Q(state__in=["SUCCEEDED", "VOIDED"]) & Q(paid_at=None)),
                 name="payment_paid_at_iff_succeeded",
             ),
             CheckConstraint(
-                condition=Q(state__in=["PROCESSING", "SUCCEEDED", "FAILED"]), name="payment_state_known"
+                condition=Q(state__in=["PROCESSING", "SUCCEEDED", "FAILED"])
+                | Q(state="VOIDED", is_offline=True),
+                name="payment_state_known",
             ),
             CheckConstraint(
                 condition=Q(refunded_minor__gte=0) & Q(refunded_minor__lte=F("amount_minor")),
                 name="payment_refunded_within_amount",
             ),
             CheckConstraint(
-                condition=Q(stripe_payment_intent_id__isnull=False) | Q(stripe_invoice_id__isnull=False),
+                condition=Q(
+                    is_offline=True,
+                    stripe_payment_intent_id=None,
+                    stripe_invoice_id=None,
+                    stripe_charge_id=None,
+                )
+                | (
+                    Q(is_offline=False)
+                    & (
+                        Q(stripe_payment_intent_id__isnull=False)
+                        | Q(stripe_invoice_id__isnull=False)
+                        | Q(stripe_charge_id__isnull=False)
+                    )
+                ),
                 name="payment_known_to_stripe",
             ),
             CheckConstraint(

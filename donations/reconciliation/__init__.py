@@ -6,10 +6,10 @@ Two comparisons. `events` looks for events that never came: exact and cheap, but
 more, and it is the drift report for staff. Both first make sure that this is the account our books are about.
 """
 
-from donations.reconciliation.account import WrongAccount, WrongMode
+from donations.reconciliation.account import WrongAccount, WrongMode, must_be_ours
 from donations.reconciliation.comparisons import KINDS
 from donations.reconciliation.events import HORIZON, USUAL, Report, due_since, reconcile
-from donations.reconciliation.objects import Comparison, Drift, compare, tell_inbox
+from donations.reconciliation.objects import Comparison, Drift, compare, must_be_our_mode, tell_inbox
 
 __all__ = [
     "HORIZON",
@@ -22,6 +22,8 @@ __all__ = [
     "WrongMode",
     "compare",
     "due_since",
+    "must_be_our_mode",
+    "must_be_ours",
     "reconcile",
     "tell_inbox",
 ]

@@ -115,7 +115,7 @@ def _compare_kind(
 ) -> None:
     missing = set(kind.ours(comparison.since + _AT_THE_EDGE)) if kind.ours else set()
     for page in _pages(gateway.list_objects(kind.name, since=comparison.since)):
-        _must_be_our_mode(page)
+        must_be_our_mode(page)
         comparison.seen[kind.name] += len(page)
         missing -= {str(data.get("id")) for data in page}
         _take_page(kind, page, comparison, run, now=now)
@@ -159,7 +159,8 @@ def _tell_inbox(kind: Kind, difference: Difference, *, now: datetime) -> bool:
     return inbox.keep(inbox.envelope_of(event), json.dumps(event), now=now)
 
 
-def _must_be_our_mode(page: Sequence[Json]) -> None:
+def must_be_our_mode(page: Sequence[Json]) -> None:
+    """Return quietly if a page of objects is of our mode. Raises WrongMode."""
     if any(data.get("livemode") not in (None, settings.STRIPE_LIVEMODE) for data in page):
         raise WrongMode("What Stripe lists is of the other mode, live or test. Check STRIPE_SECRET_KEY.")
 

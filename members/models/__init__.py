@@ -2,6 +2,7 @@
 
 from members.models.audit import AuditEntry, AuditReason
 from members.models.bounce import Bounce
+from members.models.duplicate import Mark, TwoPeople
 from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member, Merge
@@ -15,6 +16,7 @@ __all__ = [
     "AuditReason",
     "Bounce",
     "Consent",
+    "Mark",
     "Member",
     "Membership",
     "MembershipState",
@@ -25,4 +27,5 @@ __all__ = [
     "Standing",
     "Tier",
     "TierThreshold",
+    "TwoPeople",
 ]

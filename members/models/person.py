@@ -84,6 +84,7 @@ class Merge(models.Model):
 
     class Meta:
         ordering = ["-merged_at", "-pk"]
+        permissions = [("merge_member", "Can merge members, and undo that")]
         constraints = [
             UniqueConstraint(
                 fields=["duplicate"], condition=Q(undone_at=None), name="merge_stands_once_per_duplicate"

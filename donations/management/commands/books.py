@@ -28,7 +28,8 @@ class Command(BaseCommand):
         if options["as_json"]:
             self.stdout.write(json.dumps(books, indent=2, sort_keys=True))
             return
-        if not books:
+        offline = queries.get_offline_books()
+        if not books and not offline:
             self.stdout.write("The books are empty.")
             return
         rows = [("", *_COLUMNS), *(self._row(currency, entry) for currency, entry in books.items())]
@@ -37,6 +38,9 @@ class Command(BaseCommand):
             self.stdout.write(
                 "  ".join(cell.rjust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             )
+        for currency, entry in offline.items():
+            amount = Money(entry["amount"], currency).format("en")
+            self.stdout.write(f"{currency}  beside Stripe: {amount} ({entry['count']})")
 
     def _row(self, currency: str, entry: dict[str, Any]) -> tuple[str, ...]:
         def counted(name: str) -> str:
