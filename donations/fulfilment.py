@@ -131,6 +131,8 @@ def receipt_context(contribution: Contribution, payment: Payment) -> dict[str, s
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "recovered_text": "",
     }
+
+
 def number_receipt(payment: Payment) -> str:
     """Give a payment that arrived the number of its receipt, once."""
     assert payment.paid_at is not None, "a payment that arrived has a moment (constraint)"

@@ -22,6 +22,7 @@ from members import addresses, clock
 from members.validation import name_or_nothing
 from members.windows import Window
 
+_BY_HAND = {"reference", "note", "void_reason"}
 _METHODS = [choice for choice in OfflineGift.Method.choices if choice[0] != OfflineGift.Method.FILE]
 
 
@@ -151,6 +152,11 @@ class OfflineGiftAdmin(Window, admin.ModelAdmin[OfflineGift]):
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("donations.record_offlinegift")
+
+    def get_fields(self, request: HttpRequest, obj: OfflineGift | None = None) -> Any:
+        """What was written by hand can name the giver: it is for those who enter and void gifts."""
+        may_read = self.has_add_permission(request) or self.has_void_permission(request)
+        return [name for name in self.fields or () if may_read or name not in _BY_HAND]
 
     def has_void_permission(self, request: HttpRequest) -> bool:
         return request.user.has_perm("donations.void_offlinegift")

@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 
-from members import addresses, clock, duplicates, merging, queries
+from members import addresses, clock, duplicates, merging, queries, revealing
 from members.models import Mark, Member, Merge
 from members.windows import Window
 
@@ -66,6 +66,11 @@ class MergeAdmin(Window, admin.ModelAdmin[Merge]):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("members.merge_member")
 
+    def get_fields(self, request: HttpRequest, obj: Merge | None = None) -> Any:
+        """Why staff merged two people is there only while that person is revealed: a reason may name them."""
+        is_revealed = obj is not None and revealing.is_revealed(request, obj.kept, now=clock.now())
+        return [name for name in self.fields or () if name != "why" or is_revealed]
+
     def get_urls(self) -> list[URLPattern]:
         wrap = self.admin_site.admin_view
         return [
@@ -116,7 +121,7 @@ class MergeAdmin(Window, admin.ModelAdmin[Merge]):
             else:
                 messages.success(request, "They are one person now. It can be undone.")
                 return redirect("admin:members_merge_change", merged.pk)
-        preview = merging.preview(kept, duplicate)
+        preview, now = merging.preview(kept, duplicate), clock.now()
         context = self._context(
             request,
             title="One person, or two?",
@@ -124,6 +129,10 @@ class MergeAdmin(Window, admin.ModelAdmin[Merge]):
             kept=kept,
             duplicate=duplicate,
             preview=preview,
+            members=[
+                (member, *(revealing.shown(request, member, name, now=now) for name in ("email", "name")))
+                for member in preview.addresses
+            ],
             rows=[
                 (apps.get_model(label)._meta.verbose_name_plural, *counts)
                 for label, counts in preview.rows.items()

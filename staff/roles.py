@@ -13,8 +13,9 @@ from typing import Final
 _PEOPLE = "member membership membershipstep consent merge message bounce staffnote tier tierthreshold"
 _MONEY = (
     "ask campaign contribution stripecustomer subscription subscriptionchange payment refund dispute doublecharge "
-    "dunning notice cardwatch"
+    "dunning notice cardwatch offlinegift"
 )
+_IMPORTS = "stripeimport stripeimportproblem fileimport"
 _BOOKS = "payout balanceentry stripeevent reconcilerun reconcilefinding"
 _REMINDERS = "reminder remindersend unsubscription turnedaway switch"
 
@@ -28,8 +29,11 @@ _LOOK = (
     | _may("view", "donations", _MONEY)
     | _may("view", "reminders", _REMINDERS)
 )
-_CAMPAIGNS = _may("view add change delete", "donations", "ask") | _may(
-    "view add change", "donations", "campaign"
+_CAMPAIGNS = (
+    _may("view add change delete", "donations", "ask asktest askvariant variantask")
+    | _may("view add change", "donations", "campaign")
+    | _may("view", "donations", "askcount askswitch campaignchange")
+    | {"donations.change_askswitch"}
 )
 
 ROLES: Final[Mapping[str, frozenset[str]]] = {
@@ -40,7 +44,9 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     | {
         "members.reveal_member",
         "members.give_membership",
+        "members.merge_member",
         "members.resend_message",
+        "donations.record_offlinegift",
         "donations.stop_subscription",
         "donations.pause_subscription",
         "donations.change_amount",
@@ -51,10 +57,18 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     # Keeps the books: refunds, payouts, exports, what Stripe says. No addresses.
     "finance": _LOOK
     | _may("view", "donations", _BOOKS)
-    | {"donations.refund_payment", "donations.export_payment", "donations.change_stripeevent"},
+    | _may("view", "donations", _IMPORTS)
+    | {
+        "donations.refund_payment",
+        "donations.export_payment",
+        "donations.record_offlinegift",
+        "donations.void_offlinegift",
+        "donations.change_stripeevent",
+    },
     # Writes the appeals, and sees nothing of who answers them.
     "editor": _CAMPAIGNS,
-    # Sets the house up: tiers, the switch of reminders, accounts of staff; reads the audit log. Moves no money.
+    # Sets the house up: tiers, the switch of reminders, what is imported, accounts of staff; reads the audit log.
+    # Moves no money.
     "admin": _LOOK
     | _CAMPAIGNS
     | _may("view", "donations", _BOOKS)
@@ -62,7 +76,8 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     | _may("view", "members", "auditentry")
     | _may("view add change", "auth", "user")
     | _may("view", "auth", "group")
-    | {"reminders.change_switch", "donations.change_stripeevent"},
+    | _may("view", "donations", _IMPORTS)
+    | {"reminders.change_switch", "donations.change_stripeevent", "donations.import_file"},
 }
 
 

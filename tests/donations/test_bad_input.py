@@ -316,7 +316,7 @@ def test_an_event_that_comes_a_thousand_times_is_kept_once(api: Client) -> None:
     assert [event.payload for event in StripeEvent.objects.all()] == [body.decode()]
 
 
-@pytest.mark.parametrize("seconds", [-299, 299])
+@pytest.mark.parametrize("seconds", [-270, 270])  # of 300: a slow machine may need some of them itself
 def test_clocks_may_differ_by_five_minutes(api: Client, seconds: int) -> None:
     body = as_json(EVENT)
 

@@ -25,10 +25,17 @@ from tests.staff.conftest import GRACE, TRACES
 Desk = Callable[[str], Client]
 
 # By hand, beside staff/roles.py: what each role sees in the admin, and what it may add or change there.
-PEOPLE = {"members.member", "members.membership", "members.message", "members.bounce", "members.tier"}
+PEOPLE = {
+    "members.member",
+    "members.membership",
+    "members.message",
+    "members.bounce",
+    "members.tier",
+    "members.merge",
+}
 MONEY = {
     "donations.campaign", "donations.contribution", "donations.payment", "donations.dispute",
-    "donations.doublecharge", "donations.dunning", "donations.notice", "donations.cardwatch",
+    "donations.doublecharge", "donations.dunning", "donations.notice", "donations.cardwatch", "donations.offlinegift",
 }  # fmt: skip
 REMINDERS = {
     "reminders.reminder",
@@ -40,21 +47,38 @@ BOOKS = {
     "donations.balanceentry", "donations.payout", "donations.stripeevent", "donations.reconcilerun",
     "donations.reconcilefinding",
 }  # fmt: skip
+APPEALS = {
+    "donations.asktest", "donations.askvariant", "donations.askcount", "donations.askswitch",
+    "donations.campaignchange",
+}  # fmt: skip
+IMPORTS = {"donations.stripeimport", "donations.stripeimportproblem", "donations.fileimport"}
 HOUSE = {"auth.user", "auth.group", "members.auditentry"}
 SEES = {
     "viewer": PEOPLE | MONEY | REMINDERS,
     "support": PEOPLE | MONEY | REMINDERS,
-    "finance": PEOPLE | MONEY | REMINDERS | BOOKS,
-    "editor": {"donations.campaign"},
-    "admin": PEOPLE | MONEY | REMINDERS | BOOKS | HOUSE,
+    "finance": PEOPLE | MONEY | REMINDERS | BOOKS | IMPORTS,
+    "editor": {"donations.campaign"} | APPEALS,
+    "admin": PEOPLE | MONEY | REMINDERS | BOOKS | HOUSE | APPEALS | IMPORTS,
     "none": set(),
 }
 ADDS = {
-    "support": {"members.bounce"},
-    "editor": {"donations.campaign"},
-    "admin": {"donations.campaign", "members.tier", "auth.user"},
+    "support": {"members.bounce", "members.merge", "donations.offlinegift"},
+    "finance": {"donations.offlinegift"},
+    "editor": {"donations.campaign", "donations.asktest", "donations.askvariant"},
+    "admin": {
+        "donations.campaign",
+        "donations.asktest",
+        "donations.askvariant",
+        "donations.fileimport",
+        "members.tier",
+        "auth.user",
+    },  # fmt: skip
 }
-DELETES = {"support": {"members.bounce"}, "admin": {"members.tier"}}
+DELETES = {
+    "support": {"members.bounce"},
+    "editor": {"donations.asktest", "donations.askvariant"},
+    "admin": {"members.tier", "donations.asktest", "donations.askvariant"},
+}
 DOES = {
     "support": {
         "stop",
