@@ -7,6 +7,7 @@ from typing import Any
 from donations import fees
 
 _RATES = {"USD": "2.9%+30", "EUR": "1.5%+25", "JPY": "2.9%", "KWD": "2.9%", "UGX": "2.9%"}
+_METHODS = ["visa", "mastercard", "amex", "apple_pay", "google_pay", "sepa_debit"]
 
 
 def rate(text: str) -> dict[str, int]:
@@ -33,7 +34,8 @@ FULL: dict[str, Any] = {
     },
     "quiet_days_after_gift": 90,
     "progress": {"currency": "USD", "goal": 5_000_000, "raised": 1_825_050},
-    "payment_methods": ["visa", "mastercard", "amex", "apple_pay", "google_pay", "sepa_debit"],
+    "payment_methods": _METHODS,
+    "methods": {code: dict.fromkeys(("once", "month", "year"), _METHODS) for code in _RATES},
     "message": [
         "The Sample Gazette is a made-up paper, and this appeal is a sample. If the Gazette existed, it would tell you "
         "here that those in power would rather do without it.",

@@ -402,6 +402,22 @@ def test_whoever_meant_to_give_once_makes_it_so(paper):
     assert asked == ["POST"]
 
 
+def test_news_that_comes_in_pieces_is_told_once_and_whole(paper):
+    """The day of the next payment comes with an event of its own; what is drawn stays, with what was pressed in it."""
+    days = [None, "2026-12-24T10:00:00Z"]
+
+    def answer(route) -> None:
+        day = days.pop(0) if len(days) > 1 else days[0]
+        headers = {"Access-Control-Allow-Origin": "*"}
+        route.fulfill(json={**PLAN, "next_payment_at": day}, headers=headers)
+
+    paper.page.route("**/contributions/*/", answer)
+    box = paper.open(query=THANKED, wait=False)
+    expect(box.get_by_role("heading", name="Thank you!")).to_be_visible()
+
+    assert box.get_by_text("December 24, 2026").count() == 1
+
+
 def test_a_plan_that_was_made_one_time_is_told_as_a_gift_that_is_given_once(paper):
     stands(paper, was_made_one_time=True, next_payment_at=None, can_be_made_one_time=False)
     box = paper.open(query=THANKED, wait=False)

@@ -21,6 +21,7 @@ class Thanks {
   /** Looks until there is word, or until it is better to leave that to the reader. */
   async watch() {
     let standing = null;
+    let patience = 2; // looks for the day of the next payment, which comes with an event of its own
     for (const wait of LOOKS) {
       const { status, data } = await request(this.address, { signal: this.box.signal });
       if (this.box.signal.aborted) return;
@@ -28,8 +29,7 @@ class Thanks {
       if (status === 200) standing = data;
       const isWaiting = !standing || ["pending", "processing"].includes(standing.status);
       const isComplete = standing?.status !== "active" || standing.next_payment_at || standing.was_made_one_time;
-      if (!isWaiting && (isComplete || this.isShown)) return this.show(standing);
-      if (!isWaiting) this.show(standing); // the day of the next payment comes with an event of its own
+      if (!isWaiting && (isComplete || patience-- < 1)) return this.show(standing);
       await pause(wait);
       if (this.box.signal.aborted) return;
     }
@@ -37,8 +37,6 @@ class Thanks {
   }
 
   show(standing) {
-    const isOurs = !this.isShown || this.root.contains(this.box.shadowRoot.activeElement);
-    this.isShown = true;
     const t = (name) => this.box.say(name);
     const line = (name) => h("p", {}, t(name));
     const again = h("button", { type: "button", class: "main", onclick: () => this.box.askAgain() }, t("choose"));
@@ -49,12 +47,11 @@ class Thanks {
     else if (status === "failed") this.title("failed_pay_title", line("failed_pay"), again);
     else if (status === "expired") this.title("expired_title", line("expired"), again);
     else this.title("changed_title", line("changed"));
-    if (isOurs) this.heading.focus({ preventScroll: true });
+    this.heading.focus({ preventScroll: true });
   }
 
   lookAgain() {
     const look = () => {
-      this.isShown = false;
       this.title("waiting_title", h("p", { class: "waiting", role: "status" }, this.box.say("waiting")));
       return this.watch();
     };
