@@ -139,7 +139,7 @@ class CampaignForm(forms.ModelForm[Campaign]):
         exclude = ()  # noqa: DJ006  # the admin says which
         help_texts = {
             "message": "An empty line begins a new paragraph. *Emphasis* stands between asterisks, and a link is "
-            "written [like this](https://example.org). Nothing else is formatted.",
+            "written [like this](https://paper.example). Nothing else is formatted.",
             "thank_you": "Shown when a gift has arrived; written like the message.",
         }
 

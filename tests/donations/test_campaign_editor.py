@@ -51,6 +51,7 @@ def form(**changes: Any) -> dict[str, Any]:
         "default_currency": "USD",
         "payment_methods": '["visa"]',
         "goal_minor": "50000",
+        "hold_out_percent": "0",
         "starts_at_0": "2026-01-01",
         "starts_at_1": "00:00",
         "ends_at_0": "",

@@ -90,8 +90,12 @@ def test_two_members_with_one_card_are_suggested_and_merged_and_parted_again(hou
     assert "the same card" in page
     assert "ada@example.org" not in page, "the list opens no address"
     look = client.get(decide_url(first, second)).content.decode()
-    assert "ada.sample@example.org" in look
     assert "Contributions" in look
+    assert "ada.sample@example.org" not in look, "nor does the page that asks"
+    client.post(reverse("admin:reveal", args=["members.member", second.pk]), {"why": "To compare them."})
+    look = client.get(decide_url(first, second)).content.decode()
+    assert "ada.sample@example.org" in look
+    assert "ada@example.org" not in look, "one record at a time"
 
     answer = press(client, decide_url(first, second), why="She wrote to us.", one="1")
 

@@ -72,7 +72,7 @@ ADDS = {
         "donations.fileimport",
         "members.tier",
         "auth.user",
-    },  # fmt: skip
+    },
 }
 DELETES = {
     "support": {"members.bounce"},
