@@ -32,7 +32,7 @@ def pay(house: House, email: str, card: str, name: str = "") -> None:
 
 def staff(*, may_merge: bool = True) -> Client:
     user = User.objects.create_user("grace", is_staff=True)
-    names = ["view_merge", *(["merge_member"] if may_merge else [])]
+    names = ["view_merge", "reveal_member", *(["merge_member"] if may_merge else [])]
     for name in names:
         user.user_permissions.add(Permission.objects.get(content_type__app_label="members", codename=name))
     client = Client(enforce_csrf_checks=True)
@@ -92,7 +92,7 @@ def test_two_members_with_one_card_are_suggested_and_merged_and_parted_again(hou
     look = client.get(decide_url(first, second)).content.decode()
     assert "Contributions" in look
     assert "ada.sample@example.org" not in look, "nor does the page that asks"
-    client.post(reverse("admin:reveal", args=["members.member", second.pk]), {"why": "To compare them."})
+    press(client, reverse("admin:reveal", args=["members.member", second.pk]), why="To compare them.")
     look = client.get(decide_url(first, second)).content.decode()
     assert "ada.sample@example.org" in look
     assert "ada@example.org" not in look, "one record at a time"
