@@ -23,7 +23,7 @@ from hypothesis import settings as settings_of_hypothesis
 from hypothesis import strategies as st
 
 from donations import gateway
-from donations.models import Ask, Campaign, Contribution, StripeEvent
+from donations.models import Ask, AskSwitch, Campaign, Contribution, StripeEvent
 from members import clock
 from tests import factories
 from tests.donations import bad_requests, bad_webhooks
@@ -150,8 +150,9 @@ def _texts_in(value: object) -> Iterator[str]:
 
 
 def _rows_besides_campaigns() -> dict[str, int]:
+    laid_out = (Campaign, Ask, AskSwitch)  # by the test, and by a migration
     models = [model for app in ("donations", "members") for model in apps.get_app_config(app).get_models()]
-    counts = {model.__name__: model._base_manager.count() for model in models if model not in (Campaign, Ask)}
+    counts = {model.__name__: model._base_manager.count() for model in models if model not in laid_out}
     return {name: count for name, count in counts.items() if count}
 
 
