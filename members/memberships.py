@@ -207,9 +207,10 @@ def welcome_is_wanted(dedup_key: str) -> bool:
     same moment, one is the first.
     """
     reference = dedup_key.partition(":")[2]
-    membership = Membership.objects.filter(source_kind=Source.CONTRIBUTION, source_reference=reference).first()
+    membership = Membership.objects.filter(
+        source_kind=Source.CONTRIBUTION, source_reference=reference
+    ).first()
     return membership is not None and not census.was_member_before(membership)
-
 
 
 def _say_farewell(membership: Membership, member: Member, now: datetime) -> None:

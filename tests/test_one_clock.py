@@ -32,6 +32,7 @@ REAL_TIME = {
 EDGES = re.compile(
     r"(config/health|config/demo|members/mailbox|"
     r"(donations|members)/(views|pages|plan_pages|double_pages|tasks|admin|notice_admin|webhooks))\.py"
+    r"|donations/reports/(views|pages|admin)\.py"
     r"|(donations|members)/management/commands/\w+\.py"
 )
 

@@ -19,6 +19,7 @@ from donations.ledger.checkout import (
     note_customer,
 )
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
+from donations.ledger.journal import is_in_journal, tell_payments
 from donations.ledger.money_back import note_dispute, note_refund
 from donations.ledger.payments import note_charge, note_intent
 from donations.ledger.payouts import close_payout, note_payout, note_payout_lines
@@ -40,6 +41,7 @@ __all__ = [
     "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "is_in_journal",
     "note_changes",
     "note_charge",
     "note_checkout",
@@ -56,4 +58,5 @@ __all__ = [
     "note_payout_lines",
     "note_refund",
     "note_trace",
+    "tell_payments",
 ]

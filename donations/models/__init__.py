@@ -7,8 +7,10 @@ from donations.models.contribution import Contribution, StripeCustomer, Subscrip
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
+from donations.models.journal import JournalEntry, RevenueDay
 from donations.models.notice import CardWatch, Notice
 from donations.models.payment import Dispute, Payment, Refund
+from donations.models.report_key import ReportKey
 
 __all__ = [
     "Ask",
@@ -20,12 +22,15 @@ __all__ = [
     "Dispute",
     "DoubleCharge",
     "Dunning",
+    "JournalEntry",
     "Notice",
     "Payment",
     "Payout",
     "ReconcileFinding",
     "ReconcileRun",
     "Refund",
+    "ReportKey",
+    "RevenueDay",
     "StripeCustomer",
     "StripeEvent",
     "Subscription",
