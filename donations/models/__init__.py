@@ -4,6 +4,7 @@ from donations.models.balance import BalanceEntry, Payout
 from donations.models.campaign import Ask, Campaign
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.day_rate import DayRate
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
@@ -19,6 +20,7 @@ __all__ = [
     "CardWatch",
     "ChargeTrace",
     "Contribution",
+    "DayRate",
     "Dispute",
     "DoubleCharge",
     "Dunning",
