@@ -22,6 +22,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path("admin/reports/", admin.site.admin_view(report_pages.show), name="reports"),
+    path("admin/reports/digest/", admin.site.admin_view(report_pages.switch_digest), name="digest"),
     path(
         "admin/reports/export/<slug:name>.<slug:kind>",
         admin.site.admin_view(report_pages.export),

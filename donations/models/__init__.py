@@ -5,6 +5,7 @@ from donations.models.campaign import Ask, Campaign
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.day_rate import DayRate
+from donations.models.digest import DigestReader
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
@@ -21,6 +22,7 @@ __all__ = [
     "ChargeTrace",
     "Contribution",
     "DayRate",
+    "DigestReader",
     "Dispute",
     "DoubleCharge",
     "Dunning",
