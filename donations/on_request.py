@@ -44,6 +44,10 @@ def refund(payment: Payment, *, amount: Money, reason: str, once: str) -> None:
         raise InvalidWish(
             "This payment did not arrive, so there is nothing to give back.", fields=("amount",)
         )
+    if payment.is_offline:
+        raise PaymentsRefused(
+            "It did not pass through Stripe: give it back by hand, and void it under Offline gifts."
+        )
     if payment.disputes.filter(state__in=_WITH_THE_BANK).exists():
         raise PaymentsRefused("The reader's bank asks for this payment back: answer the dispute instead.")
     left = left_to_refund(payment)

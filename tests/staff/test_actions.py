@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import uuid
 from collections.abc import Callable
 from datetime import timedelta
 from typing import Any
@@ -10,7 +11,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from donations.models import Payment, Refund, StripeEvent, Subscription
+from donations import offline
+from donations.models import Campaign, Payment, Refund, StripeEvent, Subscription
+from donations.money import Money
 from members import audit, clock
 from members.models import AuditEntry, Member, Membership, Message, StaffNote
 from tests.house import House
@@ -61,6 +64,26 @@ def test_a_payment_is_given_back_whole(house: House, payment: Payment, desk_of: 
     assert Message.objects.filter(kind="refunded").exists()
     assert log() == [("ASKED", "refund"), ("DONE", "refund")]
     house.assert_books_agree()
+
+
+def test_a_cheque_is_not_given_back_through_stripe(house: House, grace: Member, desk_of: Desk) -> None:
+    entry = offline.Entry(
+        campaign=Campaign.objects.get(),
+        amount=Money(2000, "USD"),
+        received_on=clock.now().date(),
+        method="CHEQUE",
+        email=grace.email,
+    )
+    cheque = offline.record_offline_gift(
+        entry, key=uuid.uuid4(), with_receipt=True, actor="staff:1", now=clock.now()
+    ).payment
+    fina = desk_of("finance")
+    assert f"/refund/{cheque.pk}/" not in fina.get(f"/admin/person/{grace.pk}/").content.decode()
+
+    answer = press(fina, "refund", cheque)
+
+    assert "void it under Offline gifts" in answer.content.decode()
+    assert not Refund.objects.exists()
 
 
 def test_a_part_is_given_back_and_then_no_more_than_the_rest(
