@@ -20,7 +20,7 @@ from typing import Final
 
 from django.conf import settings
 
-SOURCE: Final = Path(__file__).parent / "source"
+SOURCE: Final = Path(__file__).with_name("source")
 PARTS: Final = (
     "texts/en.js",
     "texts/ru.js",
@@ -80,11 +80,11 @@ def zipped(script: Script) -> bytes:
 
 
 def _assemble() -> str:
-    style = re.sub(r"/\*.*?\*/", "", (SOURCE / "style.css").read_text("utf-8"), flags=re.DOTALL)
+    style = re.sub(r"/\*.*?\*/", "", SOURCE.joinpath("style.css").read_text("utf-8"), flags=re.DOTALL)
     lines = (
         _TRAILING.sub("", line.strip())
         for name in PARTS
-        for line in (SOURCE / name).read_text("utf-8").splitlines()
+        for line in SOURCE.joinpath(name).read_text("utf-8").splitlines()
     )
     kept = [line for line in lines if line and not _COMMENT.match(line)]
     css = json.dumps(re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style).strip(), ensure_ascii=False)
@@ -100,7 +100,7 @@ def keep(script: Script) -> Path:
     """Put a copy into DATA_DIR, from where it is served after later upgrades. May be repeated."""
     folder = _kept()
     folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"v1.{script.short_hash}.js"
+    path = folder.joinpath(f"v1.{script.short_hash}.js")
     if not path.exists():
         path.write_bytes(script.body)
     return path
@@ -113,12 +113,12 @@ def find(short_hash: str) -> Script | None:
     if not _HASH.fullmatch(short_hash):
         return None
     try:
-        script = Script((_kept() / f"v1.{short_hash}.js").read_bytes())
+        script = Script(_kept().joinpath(f"v1.{short_hash}.js").read_bytes())
     except OSError:
         return None
     return script if script.short_hash == short_hash else None
 
 
 def _kept() -> Path:
-    folder: Path = settings.DATA_DIR / "widget"
+    folder: Path = settings.DATA_DIR.joinpath("widget")
     return folder

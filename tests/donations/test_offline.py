@@ -216,7 +216,7 @@ def test_the_list_costs_the_same_for_many(house: House, django_assert_max_num_qu
     for _ in range(5):
         entered()
     client = staff_who_may("view_offlinegift")
-    with django_assert_max_num_queries(9):
+    with django_assert_max_num_queries(10):
         assert client.get(reverse("admin:donations_offlinegift_changelist")).status_code == 200
 
 
