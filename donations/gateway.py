@@ -183,6 +183,15 @@ def get_invoice_intent(invoice_id: str) -> facts.Intent | None:
     return None
 
 
+def get_invoice_payment(intent_id: str) -> facts.InvoicePayment | None:
+    """Which invoice a PaymentIntent pays; None for a payment without one. Raises PaymentsUnavailable."""
+    with _errors_as_ours("invoice"):
+        page = _client().v1.invoice_payments.list(
+            {"payment": {"type": "payment_intent", "payment_intent": intent_id}, "limit": 1}
+        )
+        return next((facts.invoice_payment(_json(item)) for item in page.data), None)
+
+
 def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
     """Fee, net and settlement currency of one movement. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("balance"):

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Collection
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.db.models import Q
@@ -32,6 +32,7 @@ from donations.models import Contribution, Payment, StripeCustomer, Subscription
 
 Work = Callable[[datetime], Collection[str]]
 State = Payment.State
+LATE = timedelta(minutes=10)  # what belongs to an event has mostly come by then
 
 
 class Overtaken(Exception):
@@ -45,7 +46,11 @@ def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
     Raises facts.Malformed, PaymentsUnavailable, PaymentsRefused, GoneAtStripe.
     """
     handler = HANDLERS.get(kind)
-    return handler(event) if handler else None
+    if handler is None:
+        return None
+    work = handler(event)
+    link = _lost_link(event, now) if handler in (_refund, _charge_refunded, _dispute) else None
+    return _linked(link, work) if link else work
 
 
 def is_known(stripe_id: str) -> bool:
@@ -303,6 +308,28 @@ def _payment_method(event: dict[str, Any]) -> Work:
         return ()
 
     return work
+
+
+def _lost_link(event: dict[str, Any], now: datetime) -> facts.InvoicePayment | None:
+    """
+    Which invoice a payment was for whose money goes back; asked of Stripe once the news is LATE and still unknown.
+
+    A single event tells it (invoice_payment.paid). Were that one lost, a refund of a renewal would wait for the next
+    comparison with Stripe.
+    """
+    told = _object(event).get("payment_intent")
+    intent = told.get("id", "") if isinstance(told, dict) else told
+    if not intent or now - _at(event) < LATE or is_known(intent):
+        return None
+    return gateway.get_invoice_payment(intent)
+
+
+def _linked(link: facts.InvoicePayment, work: Work) -> Work:
+    def linked(now: datetime) -> Collection[str]:
+        ledger.note_invoice_payment(link)
+        return (link.payment_intent, *work(now))
+
+    return linked
 
 
 # --- Money back ---------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from donations import doubles, inbox, reconciliation
-from donations.models import DoubleCharge, Dunning, Payment, Subscription
+from donations.models import DoubleCharge, Dunning, Payment, Refund, Subscription
 from members import clock
 from members.models import Message
 from tests.donations import retelling
@@ -43,6 +43,26 @@ def split(bodies: Sequence[bytes], *kinds: str) -> tuple[list[bytes], list[bytes
 def the_card(story: Story) -> str:
     [subscription] = story.stripe.account.all("subscription")
     return str(subscription["default_payment_method"])
+
+
+# --- Refunds
+
+
+def test_a_refund_of_a_renewal_is_booked_although_the_one_word_of_what_was_paid_is_lost(story: Story) -> None:
+    story.give(0, "month", "USD")
+    story.pass_time(days=32)
+    renewal = max(story.stripe.account.all("charge"), key=lambda charge: charge["created"])
+    story.stripe.controls.refund(renewal["id"])
+    story.pass_time(minutes=1)
+    heard, _ = split(story.bodies, "invoice_payment.paid")
+
+    hear(heard)
+    assert not Refund.objects.exists()
+    story.pass_time(minutes=20)
+    inbox.process_waiting(now=clock.now())
+
+    assert Refund.objects.get().payment.stripe_payment_intent_id == renewal["payment_intent"]
+    assert Message.objects.filter(kind="refunded").count() == 1
 
 
 # --- Cards

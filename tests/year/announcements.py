@@ -11,9 +11,10 @@ from collections import defaultdict
 from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 
-from tests.year.memberships import moment, subscription_of
+from tests.year.memberships import moment
 from tests.year.offline import Obj
 from tests.year.post import Look, News, Post
+from tests.year.promises import first_payments
 
 NOTICE = timedelta(days=21)  # before an annual payment
 WARNINGS = (7, 30)  # days before a payment that comes after the card's last month
@@ -27,7 +28,7 @@ def of_annual_payments(post: Post) -> int:
     and the payment waits until somebody is.
     """
     told: set[tuple[str, datetime]] = set()
-    paid = _first_payments(post)
+    paid = first_payments(post)
     for id, news in _by_subscription(post).items():
         held: set[datetime] = set()
         for look in post.looks:
@@ -40,16 +41,6 @@ def of_annual_payments(post: Post) -> int:
                 continue
             told |= {(id, charge_at) for charge_at in held}
     return len(told)
-
-
-def _first_payments(post: Post) -> dict[str, int]:
-    """By subscription, the look by which a payment for it was known."""
-    found: dict[str, int] = {}
-    for one in post.news:
-        if one.type == "invoice.paid" and one.about["amount_paid"]:
-            id = subscription_of(one.about)
-            found[id] = min(found.get(id, len(post.looks)), post.heard(one))
-    return found
 
 
 def _is_over(subscription: Obj) -> bool:

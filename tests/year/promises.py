@@ -67,11 +67,14 @@ def of_dunning(post: Post) -> Counter[str]:
         if one.type == "invoice.paid" and one.about["id"] in renewals:
             renewals[one.about["id"]].payments.append(one)
     owed: Counter[str] = Counter()
+    readers = first_payments(post)
     for renewal in renewals.values():
         owed += _of_renewal(renewal, ends.get(renewal.subscription), cards, post)
     for end in ends.values():
-        if end.about["cancellation_details"]["reason"] == "payment_failed":
-            heard = next((look.at for look in post.looks if look.number == post.heard(end)), None)
+        if end.about["cancellation_details"]["reason"] == "payment_failed" and end.about["id"] in readers:
+            # Nobody is there to be told before a first payment is known.
+            known = max(post.heard(end), readers[end.about["id"]])
+            heard = next((look.at for look in post.looks if look.number == known), None)
             owed["payment_lapsed"] += bool(heard and heard - moment(end.created) <= TOO_LATE_FOR_NEWS)
     return +owed
 
@@ -161,6 +164,16 @@ def _first_heard(post: Post, news: Iterable[News]) -> Look | None:
     """The look by which the first of some events was known; None if none of them ever was."""
     number = min((post.heard(one) for one in news), default=len(post.looks))
     return next((look for look in post.looks if look.number == number), None)
+
+
+def first_payments(post: Post) -> dict[str, int]:
+    """By subscription, the look by which a payment for it was known: from then on there is a reader to write to."""
+    found: dict[str, int] = {}
+    for one in post.news:
+        if one.type == "invoice.paid" and one.about["amount_paid"]:
+            id = subscription_of(one.about)
+            found[id] = min(found.get(id, len(post.looks)), post.heard(one))
+    return found
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,8 +30,9 @@ QUIET = {
     "SWEEP_SECONDS": "3600",
     "REMINDER_CONSENT_VERSION": "reminder-1",
 }
-# Said where the post lost all word of a payment until it was too late to announce it.
-EXPECTED = ("charged without a notice",)
+# Said where the post lost all word of a payment until it was too late to announce it, and where a reader wishes a
+# second gift undone that the bank takes back already.
+EXPECTED = ("charged without a notice", "code=charge_disputed", "a second charge could not be undone")
 SETTLE_IN = "eur,usd,gbp"
 PATIENCE = 90  # seconds of looking without any progress
 SWEEP_AFTER = 1.0  # seconds without progress
