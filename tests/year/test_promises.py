@@ -62,10 +62,14 @@ def ended(day: float, *, reason: str, lost: bool = False) -> News:
     return told("customer.subscription.deleted", day, about, lost=lost)
 
 
+def first_payment() -> News:
+    return told("invoice.paid", 0, an_invoice(id="in_0", billing_reason="subscription_create"))
+
+
 def test_a_renewal_that_is_lost_brings_a_mail_two_reminders_and_a_farewell():
     tries = [refused(1, next_try=4), refused(4, next_try=9), refused(9, next_try=16), refused(16)]
 
-    owed = promises.of_dunning(a_post([*tries, ended(16, reason="payment_failed")]))
+    owed = promises.of_dunning(a_post([first_payment(), *tries, ended(16, reason="payment_failed")]))
 
     assert owed == {"payment_failed": 1, "payment_reminder": 2, "payment_lapsed": 1}
 
@@ -93,10 +97,14 @@ def test_a_new_card_ends_the_reminders():
 
 
 def test_an_end_that_comes_to_light_after_months_is_not_told_any_more():
-    late = [ended(5, reason="payment_failed", lost=True)]
+    late = [first_payment(), ended(5, reason="payment_failed", lost=True)]
 
     assert promises.of_dunning(a_post(late)) == {}
     assert promises.of_dunning(a_post(late, days=30)) == {"payment_lapsed": 1}
+
+
+def test_who_never_paid_is_told_of_no_end():
+    assert promises.of_dunning(a_post([ended(5, reason="payment_failed")])) == {}
 
 
 def test_the_first_payment_is_the_checkout_pages_to_explain():
