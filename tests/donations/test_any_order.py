@@ -21,7 +21,7 @@ from tests.donations import retelling
 from tests.house import House, session_of
 
 ORDERS, FEWER = 200, 25
-MOST = 2_000  # events told in all about one journey; test_histories makes up longer ones
+MOST = 1_200  # events told in all about one journey; test_histories makes up longer ones
 
 
 def start(house: House, **wish: Any) -> str:

@@ -36,7 +36,7 @@ from tests.house import House
 pytestmark = pytest.mark.django_db
 
 LONG_RUN = int(os.environ.get("HISTORIES", "0"))  # how many stories; 0 for the same few each time
-A_FEW = {"sqlite": 8, "postgresql": 3}  # what is shown is our logic; a look on the other database is enough
+A_FEW = {"sqlite": 6, "postgresql": 2}  # what is shown is our logic; a look on the other database is enough
 
 WHICH = st.integers(0, 5)
 SWEEPS = (
