@@ -26,8 +26,10 @@ demo: $(READY)  ## The whole house on this machine: site, worker, beat and an of
 test: $(READY)  ## All tests on SQLite, in parallel
 	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=10
 
-# The offline Stripe has no database, and what the widget does in a browser is the same above each.
-NO_DATABASE := --ignore=tests/sandbox --ignore=tests/widget
+# The offline Stripe has no database; what the widget does in a browser, what headers say, and what stands in documents
+# and sources is the same above each.
+NO_DATABASE := $(foreach place,sandbox widget config/test_headers.py config/test_cors.py test_documents.py \
+	test_exact_money.py test_one_clock.py,--ignore=tests/$(place))
 
 test-postgresql: $(READY)  ## The tests on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_BROKER_URL)
 	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/sustainer}" \
