@@ -100,15 +100,16 @@ def was_member_before(membership: Membership) -> bool:
     """
     Whether a person was a member already, by another membership, when this one began.
 
-    By the moments at which they began, not by when we heard of them; two of the same moment have a fixed order.
+    By the moments at which they began, not by when we heard of them. Stripe tells moments to the second: of two of the
+    same second that is before of which we heard first, whose reader may have been welcomed already.
     """
-    begun = (membership.started_at, membership.source_reference)
+    begun = (membership.started_at, membership.pk)
     earlier = {
         other.pk
         for other in Membership.objects.filter(
             member__in=people.members_of(membership.member_id), started_at__lte=membership.started_at
         )
-        if (other.started_at, other.source_reference) < begun
+        if (other.started_at, other.pk) < begun
     }
     stood = (row for row in _stood(membership.started_at, None, membership.member) if row[1] in earlier)
     return any(row is not None and MembershipState(row.partition(":")[0]).is_member for _, _, row in stood)

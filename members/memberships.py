@@ -203,8 +203,8 @@ def welcome_is_wanted(dedup_key: str) -> bool:
     """
     Whether the contribution of a welcome made its reader a member; asked right before the mail leaves.
 
-    Not if they were a member by something else when it began, under any of their addresses. Of two that began at the
-    same moment, one is the first.
+    Not if they were a member by something else when it began, under any of their addresses. Of two that began in the
+    same second, the one of which we heard first.
     """
     reference = dedup_key.partition(":")[2]
     membership = Membership.objects.filter(

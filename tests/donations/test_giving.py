@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from uuid import UUID
+
 import pytest
 
 from donations import queries
@@ -157,6 +159,19 @@ def test_a_renewal_that_fails_is_told_with_a_link_that_mends_it(house, api, mail
     assert leads_to.status_code == 303
     assert leads_to["Location"].startswith(settings.STRIPE_API_BASE)
     assert Member.objects.count() == 1
+
+
+@pytest.mark.parametrize("in_turn", [(1, 2), (2, 1)])
+def test_two_memberships_that_begin_in_one_second_are_welcomed_once(
+    house_out_of_time, mailoutbox, monkeypatch, in_turn
+):
+    ids = iter([UUID(int=number) for number in in_turn])
+    monkeypatch.setattr(Contribution._meta.get_field("public_id"), "_get_default", lambda: next(ids))
+    for _ in in_turn:
+        house_out_of_time.give_and_pay(interval="month", amount=500, email="grace@example.org")
+
+    assert len(set(Membership.objects.values_list("started_at", flat=True))) == 1
+    assert [mail.kind for mail in mailoutbox].count("welcome") == 1
 
 
 def test_a_membership_ends_kindly_when_no_card_works_any_more(house, mailoutbox):
