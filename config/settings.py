@@ -346,6 +346,7 @@ LOGIN_URL = "admin:login"
 # --- Work in the background ---------------------------------------------------------------------
 # The broker is a doorbell: rows are the queue, sweeps finish what a lost message left.
 DOORBELL = "thread"
+DOORBELL_PAUSE = 0.1  # seconds between two messages of one process, since events come by the thousand
 CELERY_BROKER_URL = env.service(
     "CELERY_BROKER_URL",
     "filesystem://",
