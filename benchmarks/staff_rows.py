@@ -204,6 +204,9 @@ class _Batch:
         cards = [f"bench:{n - 1 if n % 50 == 9 else n:064d}" for n in self.numbers]
         _put(Mark, {"member": self.members, "value": cards}, kind="CARD")
         _put(Mark, {"member": self.members, "value": [f"bench:{n:064x}" for n in self.numbers]}, kind="PLACE")
+        Mark.objects.filter(
+            kind="CARD", member__in=[row for row in self.members if row % 50 in (9, 10)]
+        ).update(is_shared=True)
         paid = [self.now + timedelta(days=20 - number % 60) for number in self.numbers]
         stands = {
             "annual_minor": [6000] * self.count,
