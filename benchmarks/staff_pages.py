@@ -86,7 +86,7 @@ class Desk:
         self.pages = dict(self._pages())
 
     def ask(self, page: str) -> dict[str, Any]:
-        """Open a page: statements that it took, milliseconds, and the status of the answer."""
+        """Open a page: statements that it took, milliseconds, rows of tables on it, and the status of the answer."""
         from django.db import connection
 
         address, sent = self.pages[page]
@@ -101,7 +101,8 @@ class Desk:
         with connection.execute_wrapper(count):
             response = self.client.post(address, sent) if sent else self.client.get(address)
         elapsed = (time.perf_counter() - began) * 1000
-        return {"statements": len(statements), "ms": elapsed, "status": response.status_code}
+        rows = response.content.count(b"<tr")
+        return {"statements": len(statements), "ms": elapsed, "rows": rows, "status": response.status_code}
 
     # --- Which pages there are
 
@@ -176,7 +177,7 @@ def _filters(model_admin: Any, request: Any) -> Iterator[tuple[str, str]]:
                               ("a day", {"year": now.year - 1, "month": 3, "day": 3})):  # fmt: skip
             yield f"{title}", "?" + urlencode({f"{name}__{part}": value for part, value in moment.items()})
     for number, column in enumerate(changes.list_display[1:], start=1):
-        if column in (changes.sortable_by or ()) and changes.get_ordering_field(column):
+        if column in getattr(model_admin, "sorted_by", ()) and changes.get_ordering_field(column):
             yield f"by {column}", f"?o={number}"
             yield f"by {column}, falling", f"?o=-{number}"
 

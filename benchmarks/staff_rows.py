@@ -298,7 +298,7 @@ class _Batch:
             kind="AMOUNT", at=self.now - timedelta(days=40), amount_before=500, amount_after=700,
         )  # fmt: skip
         for kind, part in (("RENEWAL", subscriptions[::4]), ("CARD", subscriptions[::7])):
-            when = [self.now + timedelta(days=pk % 900 - 870) for pk in part]
+            when = [self.now + timedelta(days=pk % 90 - 60) for pk in part]
             accepted = [pk % 100 != 3 for pk in part]
             _put(
                 Notice,

@@ -18,7 +18,6 @@ from django.core.exceptions import ValidationError
 from django.core.paginator import Paginator
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
-from django.http.response import HttpResponseBase
 
 COUNTED = 1000  # rows; whoever wants to see more of them says which
 RECENT = 1000
@@ -50,16 +49,16 @@ class LongList:
     where `sorted_by` says that there is an index.
     """
 
-    paginator = LimitedPaginator
+    paginator: Any = LimitedPaginator
     show_full_result_count = False
     show_facets = ShowFacets.NEVER
     exact_fields: ClassVar[Sequence[str]] = ()
     sorted_by: ClassVar[Sequence[str]] = ()
 
-    def get_sortable_by(self, request: HttpRequest) -> Sequence[str]:
+    def get_sortable_by(self, request: HttpRequest) -> Any:
         return self.sorted_by
 
-    def get_search_fields(self, request: HttpRequest) -> Sequence[str]:
+    def get_search_fields(self, request: HttpRequest) -> Any:
         """Whether there is a field to type into; `get_search_results` says what is searched."""
         return self.exact_fields or super().get_search_fields(request)  # type: ignore[misc]  # Django's
 
@@ -93,12 +92,12 @@ class LongList:
         if "\x00" not in term:
             yield Q(**{name: term})
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> HttpResponseBase | None:
+    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
         """“Select all” means those that were counted, as the page says."""
         if request.POST.get("select_across") == "1":
             chosen = list(queryset.values_list("pk", flat=True)[:COUNTED])
             queryset = queryset.model._default_manager.filter(pk__in=chosen)
-        return super().response_action(request, queryset)  # type: ignore[misc,no-any-return]  # Django's
+        return super().response_action(request, queryset)  # type: ignore[misc]  # Django's
 
 
 def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> type[FieldListFilter]:

@@ -25,11 +25,11 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name='dispute',
-            index=models.Index(models.OrderBy(models.F('answer_due_at'), nulls_last=True), models.OrderBy(models.F('opened_at'), descending=True), name='dispute_by_deadline'),
+            index=models.Index(fields=['answer_due_at', '-opened_at'], name='dispute_by_deadline'),
         ),
         migrations.AddIndex(
             model_name='dispute',
-            index=models.Index(models.F('state'), models.OrderBy(models.F('answer_due_at'), nulls_last=True), models.OrderBy(models.F('opened_at'), descending=True), name='dispute_by_state'),
+            index=models.Index(fields=['state', 'answer_due_at', '-opened_at'], name='dispute_by_state'),
         ),
         migrations.AddIndex(
             model_name='doublecharge',

@@ -207,15 +207,8 @@ class Dispute(models.Model):
         ordering = ["-opened_at", "-pk"]
         constraints = [CheckConstraint(condition=Q(amount_minor__gt=0), name="dispute_amount_positive")]
         indexes = [
-            models.Index(
-                F("answer_due_at").asc(nulls_last=True), F("opened_at").desc(), name="dispute_by_deadline"
-            ),
-            models.Index(
-                F("state"),
-                F("answer_due_at").asc(nulls_last=True),
-                F("opened_at").desc(),
-                name="dispute_by_state",
-            ),
+            models.Index(fields=["answer_due_at", "-opened_at"], name="dispute_by_deadline"),
+            models.Index(fields=["state", "answer_due_at", "-opened_at"], name="dispute_by_state"),
         ]
 
     def __str__(self) -> str:
