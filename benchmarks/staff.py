@@ -50,10 +50,11 @@ def main() -> int:
     return 0
 
 
-def measure(scratch: Path, members: int, *, rounds: int) -> dict[str, Any]:
+def measure(scratch: Path, members: int, *, rounds: int, brief: bool = False) -> dict[str, Any]:
     """
     Lay both newsrooms out and ask for each page in turns.
 
+    :param brief: without what filters and dates lead to.
     :raises place.NoDatabase: there is none to lay them out in. Failed: a page was refused, or a part failed.
     """
     with ExitStack() as stack:
@@ -64,6 +65,8 @@ def measure(scratch: Path, members: int, *, rounds: int) -> dict[str, Any]:
             for name, size in (("small", SMALL), ("large", members))
         ]
         pages = [page for page in desks[0].pages if page in desks[1].pages]
+        if brief:
+            pages = [page for page in pages if ", " not in page or ", search" in page]
         found = {page: _page(desks, page, rounds) for page in pages}
         for page, figures in found.items():
             if figures["ratio"] > MOST_RATIO and _as_long(figures):

@@ -51,7 +51,7 @@ admin.site.index_title = "Sustainer"
 class VariantFilter(admin.RelatedFieldListFilter):
     """Ways of asking, with the tests in their names asked for at once."""
 
-    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
         return [(str(row.pk), str(row)) for row in AskVariant.objects.select_related("test")]
 
 
@@ -248,7 +248,7 @@ class AddsUp(admin.SimpleListFilter):
     title = "adds up"
     parameter_name = "adds_up"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [("no", "No"), ("yes", "Yes"), ("unknown", "Lines not known")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout]:

@@ -92,7 +92,7 @@ class LongList:
         if "\x00" not in term:
             yield Q(**{name: term})
 
-    def response_action(self, request: HttpRequest, queryset: QuerySet[Any]) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
         """“Select all” means those that were counted, as the page says."""
         if request.POST.get("select_across") == "1":
             chosen = list(queryset.values_list("pk", flat=True)[:COUNTED])
