@@ -92,12 +92,12 @@ class LongList:
         if "\x00" not in term:
             yield Q(**{name: term})
 
-    def response_action(self, request: HttpRequest, queryset: Any) -> Any:
+    def response_action(self, request: HttpRequest, queryset: Any, *more: Any, **named: Any) -> Any:
         """“Select all” means those that were counted, as the page says."""
         if request.POST.get("select_across") == "1":
             chosen = list(queryset.values_list("pk", flat=True)[:COUNTED])
             queryset = queryset.model._default_manager.filter(pk__in=chosen)
-        return super().response_action(request, queryset)  # type: ignore[misc]  # Django's
+        return super().response_action(request, queryset, *more, **named)  # type: ignore[misc]  # Django's
 
 
 def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> type[FieldListFilter]:
