@@ -32,7 +32,7 @@ class LimitedPaginator(Paginator[Any]):
         return int(rows.order_by()[: COUNTED + 1].count())
 
     @cached_property
-    def count(self) -> int:  # type: ignore[override]  # as Django has it
+    def count(self) -> int:
         return min(self._counted, COUNTED)
 
     @property
@@ -117,7 +117,7 @@ def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> 
             self.chosen = chosen[-1] if isinstance(chosen, list) else chosen
             self.values = list(known()) if known else self._recent(model, field_path)
             if self.chosen and self.chosen not in dict(self.values):
-                self.values.append((self.chosen, self.chosen))
+                self.values.append((str(self.chosen), str(self.chosen)))
 
         @staticmethod
         def _recent(model: Any, name: str) -> list[tuple[str, str]]:
@@ -130,7 +130,7 @@ def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> 
         def has_output(self) -> bool:
             return bool(self.values)
 
-        def choices(self, changelist: Any) -> Iterator[dict[str, Any]]:
+        def choices(self, changelist: Any) -> Iterator[Any]:
             yield {
                 "selected": not self.chosen,
                 "query_string": changelist.get_query_string(remove=[self.lookup_kwarg]),
