@@ -61,7 +61,7 @@ def _number(text: Any) -> int | None:
 
 def _day(moment: Any) -> date:
     if isinstance(moment, datetime):
-        return timezone.localtime(moment).date()
+        return moment.astimezone(timezone.get_current_timezone()).date()
     found: date = moment
     return found
 
