@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 # What an error of the domain means to someone on the other end of HTTP.
 HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.InvalidWish: 400,
+    donations.ReportRefused: 400,
     donations.UnknownContribution: 404,
     donations.UnknownCampaign: 404,
     donations.NotOneTime: 409,

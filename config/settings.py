@@ -406,6 +406,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "donations.tasks.expire_forgotten_checkouts",
         "schedule": timedelta(minutes=10),
     },
+    "roll-up-reports": {"task": "donations.tasks.roll_up_reports", "schedule": _SWEEP},
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
     "compare-with-stripe": {
         "task": "donations.tasks.compare_with_stripe",

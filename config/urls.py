@@ -12,6 +12,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", RedirectView.as_view(pattern_name="support:index"), name="home"),
     path("api/v1/", include("donations.urls")),
     path("api/v1/reminders/", include("reminders.urls")),
+    path("api/v1/reports/", include("donations.reports.urls")),
     path("api/v1/mail/bounces/", webhooks.MailBounces.as_view(), name="mail-bounces"),
     path("api/v1/schema/", docs.Schema.as_view(), name="schema"),
     path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),

@@ -24,6 +24,12 @@ class InvalidWish(DonationError):
     code = "invalid"
 
 
+class ReportRefused(DonationError):
+    """What was asked of a report cannot be answered; `fields` names the parameter."""
+
+    code = "invalid"
+
+
 class UnknownCampaign(DonationError):
     """No such campaign is running."""
 

@@ -17,6 +17,7 @@ from donations import (
     returns,
     services,
 )
+from donations.reports import rollups
 from members import clock, doorbell
 
 
@@ -89,6 +90,14 @@ def compare_with_stripe(**_later: object) -> None:
     if reconciliation.compare(now=now).drifts:
         doorbell.ring("donations.tasks.settle_payments")
         doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def roll_up_reports(**_later: object) -> None:
+    """Carry what moved over to the sums by day, a few thousand entries at a time."""
+    for _ in range(20):
+        if not rollups.roll_up():
+            break
 
 
 @shared_task

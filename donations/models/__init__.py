@@ -10,9 +10,11 @@ from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
+from donations.models.journal import JournalEntry, RevenueDay
 from donations.models.notice import CardWatch, Notice
 from donations.models.offline import FileImport, ImportedRow, OfflineGift
 from donations.models.payment import Dispute, Payment, Refund
+from donations.models.report_key import ReportKey
 
 __all__ = [
     "Ask",
@@ -31,6 +33,7 @@ __all__ = [
     "Dunning",
     "FileImport",
     "ImportedRow",
+    "JournalEntry",
     "Notice",
     "OfflineGift",
     "Payment",
@@ -38,6 +41,8 @@ __all__ = [
     "ReconcileFinding",
     "ReconcileRun",
     "Refund",
+    "ReportKey",
+    "RevenueDay",
     "StripeCustomer",
     "StripeEvent",
     "StripeImport",

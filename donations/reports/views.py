@@ -1,0 +1,115 @@
+"""Reports over HTTP, for staff in the admin and for programs with a key."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import Http404
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, extend_schema
+from rest_framework.authentication import BaseAuthentication, SessionAuthentication
+from rest_framework.exceptions import AuthenticationFailed
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.response import Response
+from rest_framework.views import APIView
+
+from donations.reports import catalogue, keys
+from donations.reports.serializers import QuestionInput
+from members import clock
+
+
+class KeyAuthentication(BaseAuthentication):
+    """`Authorization: Bearer sustainer_reports_…`."""
+
+    def authenticate(self, request: Request) -> tuple[Any, str] | None:
+        scheme, _, text = request.headers.get("Authorization", "").partition(" ")
+        if scheme.lower() != "bearer":
+            return None
+        owner = keys.owner_of(text.strip(), now=clock.now())
+        if owner is None:
+            raise AuthenticationFailed("This key opens nothing (any more).", "invalid_key")
+        return owner, "key"
+
+    def authenticate_header(self, request: Request) -> str:
+        return "Bearer"
+
+
+class KeyScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """The same, for the description of the API."""
+
+    target_class = KeyAuthentication
+    name = "reportKey"
+
+    def get_security_definition(self, auto_schema: Any) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer"}
+
+
+class MaySeeReports(BasePermission):
+    """Staff with the right to see the newsroom's numbers."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        user = request.user
+        return bool(user and user.is_active and user.is_staff and user.has_perm(keys.PERMISSION))
+
+
+class ReportDetail(APIView):
+    """One report: its figures and what they mean, or with `explain` the rows behind one of them."""
+
+    authentication_classes = [KeyAuthentication, SessionAuthentication]
+    permission_classes = [MaySeeReports]
+
+    @extend_schema(
+        parameters=[
+            QuestionInput,
+            OpenApiParameter(
+                "report",
+                str,
+                OpenApiParameter.PATH,
+                enum=[
+                    "campaigns", "churn", "members", "mrr", "payouts", "recovery", "reminders", "retention", "revenue",
+                ],
+            ),
+        ],
+        responses={
+            200: OpenApiTypes.OBJECT,
+            400: OpenApiResponse(description="invalid_request: a parameter is wrong"),
+            401: OpenApiResponse(description="invalid_key, not_authenticated"),
+            403: OpenApiResponse(description="permission_denied: only for staff who may see reports"),
+            404: OpenApiResponse(description="not_found: there is no such report"),
+        },
+    )  # fmt: skip
+    def get(self, request: Request, report: str) -> Response:
+        found = catalogue.get(report)
+        if found is None:
+            raise Http404
+        wanted = QuestionInput(data=request.query_params.dict())
+        wanted.is_valid(raise_exception=True)
+        question = wanted.question(now=clock.now())
+        answer: dict[str, Any] = {
+            "report": report,
+            "from": question.period.first,
+            "to": question.period.last,
+            "granularity": question.granularity.value,
+            "currency": question.filters.currency,
+            "campaign": question.filters.campaign,
+            "known_at": question.known_at,
+        }
+        if not wanted.validated_data["explain"]:
+            return Response(
+                {**answer, "definition": found.definition, "data": catalogue.ask(found, question)}
+            )
+        figure, window = wanted.validated_data["figure"], wanted.window()
+        page = catalogue.explain(found, question, figure, window)
+        return Response(
+            {
+                **answer,
+                "figure": figure,
+                "count": page.count,
+                "page": wanted.validated_data["page"],
+                "pages": -(-page.count // window.count),
+                "total": page.total,
+                "rows": page.rows,
+            }
+        )
