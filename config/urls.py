@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config import docs, health
+from donations.reports import pages as report_pages
 from members import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -21,6 +22,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("widget/", include("donations.widget.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path(f"{settings.ADMIN_PATH}reports/", admin.site.admin_view(report_pages.show), name="reports"),
+    path(
+        f"{settings.ADMIN_PATH}reports/export/<slug:name>.<slug:kind>",
+        admin.site.admin_view(report_pages.export),
+        name="export",
+    ),
     path(settings.ADMIN_PATH, admin.site.urls),
 ]
 if settings.DEV_PAGES:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, Q, Sum
 
-from donations.reports import catalogue
+from donations.reports import catalogue, exports
 from donations.reports.catalogue import Page, Question, Report, Window
+from donations.reports.exports import Cell
 from donations.reports.periods import Period
 from donations.reports.rates import middle, rate
 from reminders.models import Reminder, ReminderSend
@@ -115,6 +117,23 @@ def _explain(asked: Question, figure: str, window: Window) -> Page:
     return Page(rows, sends.count(), dict(totals.annotate(Sum("value_minor"))))
 
 
+def _rows(asked: Question) -> Iterator[Sequence[Cell]]:
+    """One row for each mail that was promised for the period."""
+    wanted = _sends(asked.period).order_by("due_at", "pk").values_list(
+        "rid", "reminder__kind", "step", "due_at", "state", "reason", "decided_at", "begun_at", "conversion",
+        "converted_at", "value_currency", "value_minor", "reminder__campaign__slug",
+    )  # fmt: skip
+    for *first, currency, minor, campaign in wanted.iterator(chunk_size=2_000):
+        yield (*first, currency, exports.major(minor, currency), campaign)
+
+
+_COLUMNS = (
+    "mail", "kind", "step", "due at (UTC)", "state", "reason", "sent at (UTC)", "begun at (UTC)", "conversion",
+    "gave at (UTC)", "currency", "value", "campaign",
+)  # fmt: skip
+
+
 def register() -> None:
     """Put it beside the reports of the money."""
+    exports.register("reminders", exports.Export(_COLUMNS, _rows))
     catalogue.register("reminders", Report(_answer, (funnel,), ("mailed", "direct", "assisted"), _explain))
