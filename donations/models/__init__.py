@@ -6,6 +6,7 @@ from donations.models.campaign import Ask, Campaign
 from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.day_rate import DayRate
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.imports import StripeImport, StripeImportProblem
@@ -28,6 +29,7 @@ __all__ = [
     "CardWatch",
     "ChargeTrace",
     "Contribution",
+    "DayRate",
     "Dispute",
     "DoubleCharge",
     "Dunning",

@@ -11,9 +11,18 @@ from django.db.models import QuerySet
 from django.forms import ModelForm
 from django.http import HttpRequest
 
-from donations.models import ReportKey
+from donations.models import DayRate, ReportKey
 from donations.reports import keys
 from members import clock
+
+
+@admin.register(DayRate)
+class DayRateAdmin(admin.ModelAdmin[DayRate]):
+    """Rates that were read from a file, and those that are entered by hand."""
+
+    list_display = ["day", "currency", "rate"]
+    list_filter = ["currency"]
+    date_hierarchy = "day"
 
 
 @admin.register(ReportKey)

@@ -18,20 +18,26 @@ from django.db.models import QuerySet
 
 from donations.errors import ReportRefused
 from donations.models import Payment
-from donations.reports import campaigns, giving, payouts, periods, recovery, recurring, revenue
+from donations.reports import campaigns, exchange, giving, payouts, periods, recovery, recurring, revenue
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters, Plan, load
 
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """What somebody wants to know. `known_at` None: as it is known now."""
+    """
+    What somebody wants to know.
+
+    :param known_at: as it was known then; None: now.
+    :param into: the currency into which sums are converted as well; None: none.
+    """
 
     period: Period
     granularity: Granularity
     filters: Filters
     now: datetime
     known_at: datetime | None = None
+    into: str | None = None
 
     @property
     def today(self) -> date:
@@ -68,6 +74,7 @@ class Report:
     :param answer: makes the figures.
     :param defined_in: the functions whose docstrings define them.
     :param figures: those that can be explained, by name.
+    :param converted: sums of all currencies in one, for reports that have such.
     :param knows_when: whether it can be asked as it was known at an earlier moment.
     """
 
@@ -75,6 +82,7 @@ class Report:
     defined_in: tuple[Callable[..., Any], ...]
     figures: tuple[str, ...] = ()
     explain: Explain | None = None
+    converted: Callable[[Question], Any] | None = None
     knows_when: bool = False
 
     @property
@@ -126,11 +134,30 @@ def explain(report: Report, question: Question, figure: str, window: Window) -> 
     return report.explain(question, figure, window)
 
 
+def convert(report: Report, question: Question) -> Any:
+    """The sums in the reporting currency. Raises ReportRefused if the report has none."""
+    if report.converted is None:
+        raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
+    return report.converted(question)
+
+
 # --- The reports of this floor
 
 
 def _revenue(asked: Question) -> Any:
     return revenue.revenue(asked.period, asked.granularity, asked.filters, known_at=asked.known_at)
+
+
+def _revenue_converted(asked: Question) -> Any:
+    return revenue.converted(
+        asked.period, asked.granularity, asked.filters, asked.into or exchange.BASE, known_at=asked.known_at
+    )
+
+
+def _mrr_converted(asked: Question) -> Any:
+    return recurring.mrr_converted(
+        asked.plans(), asked.period, asked.granularity, asked.filters.currency, asked.into or exchange.BASE
+    )
 
 
 def _explain_revenue(asked: Question, figure: str, window: Window) -> Page:
@@ -252,9 +279,10 @@ register(
     "revenue",
     Report(
         _revenue,
-        (revenue.revenue,),
+        (revenue.revenue, revenue.converted),
         (*revenue.FIGURES, "kept", "fees", "net"),
         _explain_revenue,
+        _revenue_converted,
         knows_when=True,
     ),
 )
@@ -262,9 +290,10 @@ register(
     "mrr",
     Report(
         _mrr,
-        (recurring.mrr, recurring.mrr_on),
+        (recurring.mrr, recurring.mrr_on, recurring.mrr_converted),
         ("opening", *(kind.value for kind in recurring.Kind), "closing"),
         _explain_mrr,
+        _mrr_converted,
         knows_when=True,
     ),
 )

@@ -12,10 +12,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import date
 from enum import StrEnum
+from fractions import Fraction
 from typing import Any
 
 from donations.intervals import Interval
 from donations.reports import periods
+from donations.reports.exchange import Rates, total
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import PAYMENT_FAILED, VOLUNTARY, Plan, Stretch
 from donations.reports.rates import monthly, rate
@@ -196,6 +198,25 @@ def mrr(plans: list[Plan], period: Period, granularity: Granularity, currency: s
             )
             opening = closing["base"]
         found[code] = parts
+    return found
+
+
+def mrr_converted(
+    plans: list[Plan], period: Period, granularity: Granularity, currency: str | None, into: str
+) -> list[dict[str, Any]]:
+    """
+    Monthly recurring revenue of all currencies in one, per part of the period: its `closing`, by the rates of its last
+    day (`converted`). It also moves as rates do; the movements themselves are told by currency only.
+    """
+    rates = Rates.of(period)
+    found = []
+    for part in period.parts(granularity):
+        amounts = [
+            (Fraction(sums["base"], 12), code, part.last)
+            for code, sums in mrr_on(plans, part.last).items()
+            if currency in (None, code)
+        ]
+        found.append({"from": part.first, "to": part.last, "closing": total(amounts, into, rates)})
     return found
 
 

@@ -8,6 +8,7 @@ from typing import Any
 
 from donations.models import JournalEntry
 from donations.reports import rollups
+from donations.reports.exchange import Rates, total
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import EVERYTHING, Filters
 
@@ -87,6 +88,41 @@ def _sums(rows: list[rollups.Row]) -> dict[str, int]:
         "fees": fees,
         "net": amounts[Kind.SETTLEMENT] - fees,
     }
+
+
+def converted(
+    period: Period,
+    granularity: Granularity,
+    filters: Filters,
+    into: str,
+    *,
+    known_at: datetime | None = None,
+) -> list[dict[str, Any]]:
+    """
+    `gross`, `refunds`, `disputes`, `kept` and `net` of all currencies in one, per part of the period (`converted`).
+
+    Formula: each day's sum ÷ its currency's rate × the reporting currency's rate of that day, added up exactly and
+    rounded once, half to even. A day without a rate has the last one before it, at most seven days old; without that
+    there is no sum, and `missing` says which rate it needs. Source: `DayRate`, in the European Central Bank's terms.
+    """
+    rates = Rates.of(period)
+    rows = rollups.read(period, filters, known_at=known_at)
+    found = []
+    for part in period.parts(granularity):
+        within = [row for row in rows if part.holds(row.day)]
+        kept = [row for row in within if row.kind != Kind.SETTLEMENT]
+        sums = {
+            name: total(
+                [(row.amount, row.currency, row.day) for row in within if row.kind == kind], into, rates
+            )
+            for name, kind in _FIGURES.items()
+            if name != "settled"
+        }
+        sums["kept"] = total([(row.amount, row.currency, row.day) for row in kept], into, rates)
+        settled = [row for row in within if row.kind == Kind.SETTLEMENT]
+        sums["net"] = total([(row.amount - row.fee, row.currency, row.day) for row in settled], into, rates)
+        found.append({"from": part.first, "to": part.last, **sums})
+    return found
 
 
 def explain(

@@ -28,6 +28,10 @@ class QuestionInput(serializers.Serializer[Any]):
     known_at = serializers.DateTimeField(
         required=False, default_timezone=UTC, help_text="As it was known at that moment. Default: now."
     )
+    into = serializers.CharField(
+        required=False,
+        help_text="A currency into which the sums are converted as well, by the rates of the days.",
+    )
     explain = serializers.BooleanField(default=False, help_text="The rows behind a figure.")
     figure = serializers.CharField(required=False, help_text="Which figure to explain.")
     page = serializers.IntegerField(default=1, min_value=1, max_value=1_000_000)
@@ -44,6 +48,9 @@ class QuestionInput(serializers.Serializer[Any]):
         if value not in currencies.CURRENCIES:
             raise serializers.ValidationError("There is no such currency here.", "unknown_currency")
         return value
+
+    def validate_into(self, value: str) -> str:
+        return self.validate_currency(value)
 
     def validate_campaign(self, value: str) -> str:
         if not Campaign.objects.filter(slug=value).exists():
@@ -80,7 +87,7 @@ class QuestionInput(serializers.Serializer[Any]):
         if last.year - first.year > MOST_YEARS or sum(1 for _ in period.parts(granularity)) > MOST_PARTS:
             raise _fault("from", "Ask for fewer days, or for longer parts.", "period_too_long")
         filters = Filters(asked.get("currency"), asked.get("campaign"))
-        return Question(period, granularity, filters, now, known_at)
+        return Question(period, granularity, filters, now, known_at, asked.get("into"))
 
     def window(self) -> Window:
         size: int = self.validated_data["page_size"]

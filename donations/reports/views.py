@@ -97,9 +97,10 @@ class ReportDetail(APIView):
             "known_at": question.known_at,
         }
         if not wanted.validated_data["explain"]:
-            return Response(
-                {**answer, "definition": found.definition, "data": catalogue.ask(found, question)}
-            )
+            answer |= {"definition": found.definition, "data": catalogue.ask(found, question)}
+            if question.into is not None:
+                answer |= {"into": question.into, "converted": catalogue.convert(found, question)}
+            return Response(answer)
         figure, window = wanted.validated_data["figure"], wanted.window()
         page = catalogue.explain(found, question, figure, window)
         return Response(
