@@ -407,6 +407,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
     },
     "roll-up-reports": {"task": "donations.tasks.roll_up_reports", "schedule": _SWEEP},
+    "write-digest": {
+        "task": "donations.tasks.write_digest",
+        "schedule": crontab(minute="0", hour="6", day_of_week="monday"),
+    },
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
     "compare-with-stripe": {
         "task": "donations.tasks.compare_with_stripe",

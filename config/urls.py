@@ -24,6 +24,11 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/ready", health.ready, name="health-ready"),
     path(f"{settings.ADMIN_PATH}reports/", admin.site.admin_view(report_pages.show), name="reports"),
     path(
+        f"{settings.ADMIN_PATH}reports/digest/",
+        admin.site.admin_view(report_pages.switch_digest),
+        name="digest",
+    ),
+    path(
         f"{settings.ADMIN_PATH}reports/export/<slug:name>.<slug:kind>",
         admin.site.admin_view(report_pages.export),
         name="export",

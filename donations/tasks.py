@@ -17,7 +17,7 @@ from donations import (
     returns,
     services,
 )
-from donations.reports import rollups
+from donations.reports import digest, rollups
 from members import clock, doorbell
 
 
@@ -98,6 +98,13 @@ def roll_up_reports(**_later: object) -> None:
     for _ in range(20):
         if not rollups.roll_up():
             break
+
+
+@shared_task
+def write_digest(**_later: object) -> None:
+    """Owe the figures of the last week to staff who want them; then let the mail go out."""
+    if digest.write(now=clock.now()):
+        doorbell.ring("members.tasks.send_owed_mail")
 
 
 @shared_task

@@ -7,6 +7,7 @@ from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
 from donations.models.day_rate import DayRate
+from donations.models.digest import DigestReader
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.imports import StripeImport, StripeImportProblem
@@ -30,6 +31,7 @@ __all__ = [
     "ChargeTrace",
     "Contribution",
     "DayRate",
+    "DigestReader",
     "Dispute",
     "DoubleCharge",
     "Dunning",

@@ -6,14 +6,16 @@ from datetime import date
 
 import structlog
 from django.contrib import admin
+from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
 from django.http import FileResponse, Http404, HttpRequest, HttpResponse, StreamingHttpResponse
-from django.shortcuts import render
+from django.shortcuts import redirect, render
 from django.utils.http import content_disposition_header
-from django.views.decorators.http import require_safe
+from django.views.decorators.http import require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
-from donations.reports import dashboard, exports, keys, periods
+from donations.models import DigestReader
+from donations.reports import dashboard, digest, exports, keys, periods
 from donations.reports.serializers import QuestionInput
 from members import clock
 
@@ -36,9 +38,20 @@ def show(request: HttpRequest) -> HttpResponse:
         "earlier": periods.add_months(month, -1),
         "later": periods.add_months(month, 1) if month < periods.month_of(today) else None,
         "is_over": found.last_day < today,
+        "has_digest": DigestReader.objects.filter(account_id=request.user.pk).exists(),
         "exports": exports.names() if request.user.has_perm(exports.PERMISSION) else [],
     }
     return render(request, "reports/dashboard.html", context)
+
+
+@require_POST
+def switch_digest(request: HttpRequest) -> HttpResponse:
+    """Whether the member of staff who asks gets the week's figures by mail."""
+    account = request.user
+    if not isinstance(account, User) or not account.has_perm(keys.PERMISSION):
+        raise PermissionDenied
+    digest.switch(account, is_wanted=request.POST.get("wanted") == "yes", now=clock.now())
+    return redirect("reports")
 
 
 def _month(text: str, today: date) -> date:
