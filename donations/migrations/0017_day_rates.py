@@ -16,7 +16,7 @@ class Migration(migrations.Migration):
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('day', models.DateField()),
                 ('currency', models.CharField(help_text='Three capital letters.', max_length=3)),
-                ('rate', models.DecimalField(decimal_places=10, help_text='How much of it one euro bought.', max_digits=20)),
+                ('rate', models.DecimalField(decimal_places=8, help_text='How much of it one euro bought.', max_digits=15)),
             ],
             options={
                 'ordering': ['-day', 'currency'],

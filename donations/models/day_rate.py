@@ -10,12 +10,13 @@ class DayRate(models.Model):
     """
     How much of a currency one euro bought on a day, as the European Central Bank tells it. Personal data: none.
 
-    Only reports use it. A day that is not here (a Sunday) has the rate of the last one before it.
+    Fifteen digits, which SQLite keeps exactly as well. Only reports use it. A day that is not here (a Sunday) has the
+    rate of the last one before it.
     """
 
     day = models.DateField()
     currency = models.CharField(max_length=3, help_text="Three capital letters.")
-    rate = models.DecimalField(max_digits=20, decimal_places=10, help_text="How much of it one euro bought.")
+    rate = models.DecimalField(max_digits=15, decimal_places=8, help_text="How much of it one euro bought.")
 
     class Meta:
         ordering = ["-day", "currency"]

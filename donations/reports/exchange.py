@@ -80,7 +80,8 @@ class Total:
         if theirs is None or ours is None:
             return
         scale = Fraction(10) ** (currencies.get(self.into).exponent - currencies.get(currency).exponent)
-        self._exact += minor / theirs * ours * scale
+        # Times the reciprocal: what is divided here is a fraction, and stays exact.
+        self._exact += Fraction(minor) * Fraction(theirs.denominator, theirs.numerator) * ours * scale
 
     def told(self) -> dict[str, Any]:
         """`minor` units of the reporting currency, null if a rate is missing; and which are."""
