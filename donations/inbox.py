@@ -223,9 +223,9 @@ def process(*, event_id: int, now: datetime) -> bool:
     A failure is written on the row: Stripe out of reach means again later; what is unknown is parked; what
     contradicts us, or fails five times, waits for a person.
     """
-    if not _waiting(now).filter(pk=event_id).update(leased_until=now + LEASE):
+    event = _claim(event_id, now)
+    if event is None:
         return False
-    event = StripeEvent.objects.get(pk=event_id)
     try:
         known = _act(event, now=now)
         # After the commit, so that what was parked meanwhile, and could not see it yet, is woken as well. Should we
@@ -249,6 +249,25 @@ def process(*, event_id: int, now: datetime) -> bool:
         _log.exception("event failed", stripe_event=event.stripe_id, type=event.type)
         _try_again(event, now=now, problem=type(bug).__name__, is_ours=True)
     return True
+
+
+def _claim(event_id: int, now: datetime) -> StripeEvent | None:
+    """
+    The event, if it waits and this caller is the one who gets it: a conditional UPDATE that also reads what it took.
+
+    Django has no word for that; both databases have (SQLite since 3.35). It is one statement less for each event.
+    """
+    moment = connection.ops.adapt_datetimefield_value
+    took = StripeEvent.objects.raw(_CLAIM, [moment(now + LEASE), event_id, moment(now), moment(now)])
+    return next(iter(took), None)
+
+
+_CLAIM = f"""
+    UPDATE {StripeEvent._meta.db_table} SET leased_until = %s
+    WHERE id = %s AND state = 'RECEIVED' AND (next_attempt_at IS NULL OR next_attempt_at <= %s)
+        AND (leased_until IS NULL OR leased_until <= %s)
+    RETURNING *
+"""  # noqa: S608  # the table's own name
 
 
 def _act(event: StripeEvent, *, now: datetime) -> Collection[str]:

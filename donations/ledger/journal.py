@@ -137,7 +137,12 @@ def tell_line(entry: BalanceEntry, *, now: datetime) -> None:
 def fact_of_payment(payment: Payment, contribution: Contribution) -> Fact:
     assert payment.paid_at is not None, "it arrived, so that it has a moment (constraint)"
     return _fact(
-        f"payment:{payment.pk}", Kind.PAYMENT, payment, contribution, payment.amount_minor, payment.paid_at
+        name_of_payment(payment.pk),
+        Kind.PAYMENT,
+        payment,
+        contribution,
+        payment.amount_minor,
+        payment.paid_at,
     )
 
 
@@ -180,6 +185,11 @@ def lines_with_cause() -> Q:
     """The lines of Stripe's account that are about a payment, a refund or a dispute of ours, and have their figures."""
     about = Q(payment__isnull=False) | Q(refund__isnull=False) | Q(dispute__isnull=False)
     return about & Q(net_minor__isnull=False, occurred_at__isnull=False)
+
+
+def name_of_payment(pk: int) -> str:
+    """How the journal calls the arrival of a payment."""
+    return f"payment:{pk}"
 
 
 def _name_of_refund(refund: Refund) -> str:

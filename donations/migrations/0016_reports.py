@@ -13,6 +13,11 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
+        # What may be exported is more than payments: see RevenueDay's permissions below.
+        migrations.AlterModelOptions(
+            name='payment',
+            options={'ordering': ['-created_at', '-pk'], 'permissions': [('refund_payment', 'Can give payments back')]},
+        ),
         migrations.CreateModel(
             name='ReportKey',
             fields=[

@@ -11,6 +11,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
+from django.urls import reverse
 
 from donations import payouts
 from donations.models import DigestReader
@@ -112,7 +113,7 @@ def describe(week: Period, *, now: datetime) -> dict[str, str]:
         "week_text": f"{_day(week.first)} to {_day(week.last)}",
         "figures_text": "\n".join(lines),
         "action_text": "\n".join(_actions(now)) or "Nothing.",
-        "dashboard_url": f"{settings.PUBLIC_BASE_URL}/admin/reports/",
+        "dashboard_url": settings.PUBLIC_BASE_URL + reverse("reports"),
     }
 
 

@@ -23,6 +23,7 @@ import xlsxwriter
 from donations.models import Contribution, Payment
 from donations.money import Money
 from donations.reports.catalogue import Question
+from members import audit
 from members.models import Member
 
 PERMISSION = "donations.export_data"
@@ -64,6 +65,23 @@ def get(name: str) -> Export | None:
 
 def names() -> list[str]:
     return sorted(_known.exports)
+
+
+def note(name: str, question: Question, *, kind: str, actor: str, now: datetime) -> None:
+    """Write into the audit log who takes which rows away."""
+    audit.record(
+        actor=actor,
+        act=audit.Act.EXPORTED,
+        what=name,
+        facts={
+            "kind": kind,
+            "from": str(question.period.first),
+            "to": str(question.period.last),
+            "currency": question.filters.currency or "",
+            "campaign": question.filters.campaign or "",
+        },
+        now=now,
+    )
 
 
 # --- Cells

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from datetime import date
 
-import structlog
 from django.contrib import admin
 from django.contrib.auth.models import User
 from django.core.exceptions import BadRequest, PermissionDenied
@@ -17,9 +16,7 @@ from rest_framework.exceptions import ValidationError
 from donations.models import DigestReader
 from donations.reports import dashboard, digest, exports, keys, periods
 from donations.reports.serializers import QuestionInput
-from members import clock
-
-_log = structlog.get_logger(__name__)
+from members import audit, clock
 
 
 @require_safe
@@ -78,7 +75,7 @@ def export(request: HttpRequest, name: str, kind: str) -> FileResponse | Streami
         question = wanted.question(now=clock.now())
     except ValidationError as error:
         raise BadRequest("These days or filters cannot be told.") from error
-    _log.info("rows exported", export=name, kind=kind, account=request.user.pk)
+    exports.note(name, question, kind=kind, actor=audit.actor_of(request), now=question.now)
     file_name = f"{name}-{question.period.first}-{question.period.last}.{kind}"
     if kind == "xlsx":
         book = exports.as_workbook(found, question)

@@ -233,20 +233,25 @@ def rebuild(*, now: datetime, progress: Progress = lambda _, __: None) -> Compar
         done.facts += len(page)
         done.journal += len(differing)
         progress("facts told", done.facts)
-    _take_back_failed_refunds(now=now)
+    _take_back_what_did_not_happen(now=now)
     progress("sums made", _sum_anew())
     return done
 
 
-def _take_back_failed_refunds(*, now: datetime) -> None:
-    told = JournalEntry.objects.filter(kind=JournalEntry.Kind.REFUND, stands=True).order_by("pk")
-    for page in _pages(told.values_list("reference", flat=True).iterator(), 500):
-        in_effect = Refund.objects.filter(
-            pk__in=[reference.partition(":")[2] for reference in page], state__in=Refund.IN_EFFECT
-        )
-        for reference in {*page} - {f"refund:{pk}" for pk in in_effect.values_list("pk", flat=True)}:
-            with transaction.atomic():
-                journal.take_back(reference, now=now)
+def _take_back_what_did_not_happen(*, now: datetime) -> None:
+    """What the journal tells and the books do not: refunds that failed, gifts entered by mistake."""
+    happened: dict[str, Any] = {
+        "REFUND": Refund.objects.filter(state__in=Refund.IN_EFFECT),
+        "PAYMENT": Payment.objects.filter(state=Payment.State.SUCCEEDED),
+    }
+    for kind, rows in happened.items():
+        told = JournalEntry.objects.filter(kind=kind, stands=True).order_by("pk")
+        for page in _pages(told.values_list("reference", flat=True).iterator(), 500):
+            ids = [reference.partition(":")[2] for reference in page]
+            there = rows.filter(pk__in=ids).values_list("pk", flat=True)
+            for reference in {*page} - {f"{kind.lower()}:{pk}" for pk in there}:
+                with transaction.atomic():
+                    journal.take_back(reference, now=now)
 
 
 _INSERT = """

@@ -26,7 +26,7 @@ from members import clock
 from tests import factories
 from tests.house import WEBHOOK, House, session_of
 
-CREATE, RECEIVE, RENEW = 8, 3, 15
+CREATE, RECEIVE, RENEW = 8, 3, 14
 FEW, MANY = 2, 7
 
 
@@ -145,7 +145,7 @@ def renewal(house) -> House:
 
 
 @pytest.mark.parametrize("first", ["invoice.paid", "anything"])
-def test_booking_a_renewal_costs_fifteen_statements_and_no_call(renewal, first):
+def test_booking_a_renewal_costs_fourteen_statements_and_no_call(renewal, first):
     """Whether the money's event is acted on before its companions or after them."""
     waiting = StripeEvent.objects.filter(state="RECEIVED")
     paid = waiting.get(type="invoice.paid")
