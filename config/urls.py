@@ -23,6 +23,12 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
     path(f"{settings.ADMIN_PATH}reports/", admin.site.admin_view(report_pages.show), name="reports"),
+    path(f"{settings.ADMIN_PATH}reports/files/", admin.site.admin_view(report_pages.files), name="files"),
+    path(
+        f"{settings.ADMIN_PATH}reports/files/<str:link>/",
+        admin.site.admin_view(report_pages.fetch),
+        name="fetch",
+    ),
     path(
         f"{settings.ADMIN_PATH}reports/digest/",
         admin.site.admin_view(report_pages.switch_digest),

@@ -17,7 +17,7 @@ from donations import (
     returns,
     services,
 )
-from donations.reports import digest, rollups
+from donations.reports import digest, files, rollups
 from members import clock, doorbell
 
 
@@ -98,6 +98,12 @@ def roll_up_reports(**_later: object) -> None:
     for _ in range(20):
         if not rollups.roll_up():
             break
+
+
+@shared_task
+def make_exports(**_later: object) -> None:
+    """Make the files of rows that staff asked for, and forget those of yesterday."""
+    files.make_waiting(now=clock.now())
 
 
 @shared_task

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterator, Sequence
 from typing import Any
 
 from django.db.models import Count, Q, Sum
 
 from donations.reports import catalogue, exports
 from donations.reports.catalogue import Page, Question, Report, Window
-from donations.reports.exports import Cell
+from donations.reports.cells import Column, Kind
 from donations.reports.periods import Period
 from donations.reports.rates import middle, rate
 from reminders.models import Reminder, ReminderSend
@@ -117,23 +116,24 @@ def _explain(asked: Question, figure: str, window: Window) -> Page:
     return Page(rows, sends.count(), dict(totals.annotate(Sum("value_minor"))))
 
 
-def _rows(asked: Question) -> Iterator[Sequence[Cell]]:
-    """One row for each mail that was promised for the period."""
-    wanted = _sends(asked.period).order_by("due_at", "pk").values_list(
-        "rid", "reminder__kind", "step", "due_at", "state", "reason", "decided_at", "begun_at", "conversion",
-        "converted_at", "value_currency", "value_minor", "reminder__campaign__slug",
-    )  # fmt: skip
-    for *first, currency, minor, campaign in wanted.iterator(chunk_size=2_000):
-        yield (*first, currency, exports.major(minor, currency), campaign)
-
-
 _COLUMNS = (
-    "mail", "kind", "step", "due at (UTC)", "state", "reason", "sent at (UTC)", "begun at (UTC)", "conversion",
-    "gave at (UTC)", "currency", "value", "campaign",
-)  # fmt: skip
+    Column("mail", "rid"),
+    Column("kind", "reminder__kind"),
+    Column("step", "step"),
+    Column("due at (UTC)", "due_at", Kind.MOMENT),
+    Column("state", "state"),
+    Column("reason", "reason"),
+    Column("sent at (UTC)", "decided_at", Kind.MOMENT),
+    Column("begun at (UTC)", "begun_at", Kind.MOMENT),
+    Column("conversion", "conversion"),
+    Column("gave at (UTC)", "converted_at", Kind.MOMENT),
+    Column("currency", "value_currency"),
+    Column("value", "value_minor", Kind.MONEY, "value_currency"),
+    Column("campaign", "reminder__campaign__slug", Kind.TEXT),
+)
 
 
 def register() -> None:
     """Put it beside the reports of the money."""
-    exports.register("reminders", exports.Export(_COLUMNS, _rows))
+    exports.register("reminders", exports.Export(_COLUMNS, lambda asked: _sends(asked.period)))
     catalogue.register("reminders", Report(_answer, (funnel,), ("mailed", "direct", "assisted"), _explain))

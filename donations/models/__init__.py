@@ -10,6 +10,7 @@ from donations.models.day_rate import DayRate
 from donations.models.digest import DigestReader
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
+from donations.models.export import ExportFile, ExportPiece
 from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.journal import JournalEntry, RevenueDay
@@ -35,6 +36,8 @@ __all__ = [
     "Dispute",
     "DoubleCharge",
     "Dunning",
+    "ExportFile",
+    "ExportPiece",
     "FileImport",
     "ImportedRow",
     "JournalEntry",

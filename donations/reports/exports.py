@@ -1,50 +1,52 @@
 """
-Rows of the books for a spreadsheet: streamed, so that a million of them take as much memory as one, and harmless.
+Rows of the books for a spreadsheet: piece by piece, so that a million of them take as much memory as one.
 
-A cell that a spreadsheet would take for a formula is defused. Numbers and moments of ours stay what they are. No column
-is personal: rows name readers by their ids, and only who looks one up in the admin learns a name.
+No column is personal: rows name readers by their ids, and only who looks one up in the admin learns a name. So
+PostgreSQL can write the rows on its own (`COPY`), many times as quickly as we could.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-import re
 import tempfile
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, date, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import IO, Any
-from uuid import UUID
 
 import xlsxwriter
+from django.db import connection
+from django.db.models import QuerySet
+from django.db.models.fields.json import KT
 
 from donations.models import Contribution, Payment
-from donations.money import Money
+from donations.reports import cells
 from donations.reports.catalogue import Question
+from donations.reports.cells import Column, Kind
 from members import audit
 from members.models import Member
 
 PERMISSION = "donations.export_data"
-_CHUNK = 500  # rows written at once
+PIECE = 20_000  # rows in one
 SHEET_ROWS = 1_048_575  # what a sheet of a workbook holds, below its heading
-_BLANK = "\x00-\x20\x7f-\xa0\u1680\u2000-\u200f\u2028-\u202f\u205f-\u2064\u3000\ufeff"
-_FORMULA = re.compile(f"[{_BLANK}]*[=+\\-@\uff1d\uff0b\uff0d\uff20|%]|[\t\r\n]")
-_AFTER_A_BREAK = re.compile(f"[\r\n][{_BLANK}]*[=+\\-@\uff1d\uff0b\uff0d\uff20]")
-
-Cell = str | int | Decimal | date | datetime | UUID | None
+_BEGINNING = "\ufeff"  # tells a spreadsheet that the file is UTF-8
 
 
 @dataclass(frozen=True, slots=True)
 class Export:
     """
-    :param columns: the heading.
-    :param rows: the rows that a question is about, one after the other, with constant memory.
+    :param columns: what each row tells.
+    :param rows: the rows that a question is about; they are told in the order of their primary keys.
     """
 
-    columns: tuple[str, ...]
-    rows: Callable[[Question], Iterable[Sequence[Cell]]]
+    columns: tuple[Column, ...]
+    rows: Callable[[Question], QuerySet[Any]]
+
+    @property
+    def heading(self) -> list[str]:
+        return [column.heading for column in self.columns]
 
 
 @dataclass(slots=True)
@@ -84,66 +86,84 @@ def note(name: str, question: Question, *, kind: str, actor: str, now: datetime)
     )
 
 
-# --- Cells
-
-
-def defuse(text: str) -> str:
-    """
-    The text as a spreadsheet may have it: one that would be a formula there begins with an apostrophe.
-
-    So it is with what begins like one after blanks of any kind or in full-width signs, and with what does after a break
-    within the cell.
-
-    >>> defuse("=1+1"), defuse("\\u00a0-5"), defuse("a = b"), defuse("-")
-    ("'=1+1", "'\\xa0-5", 'a = b', "'-")
-    """
-    if _FORMULA.match(text) or _AFTER_A_BREAK.search(text):
-        return f"'{text}"
-    return text
-
-
-def plain(cell: Cell) -> str | int | Decimal:
-    """A cell's value: numbers stay numbers, moments are UTC, and texts are defused."""
-    if cell is None:
-        return ""
-    if isinstance(cell, datetime):
-        return cell.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
-    if isinstance(cell, date):
-        return cell.isoformat()
-    if isinstance(cell, int | Decimal):
-        return cell
-    return defuse(str(cell))
-
-
-def major(minor: int | None, currency: str) -> Decimal | None:
-    """An amount in major units, exactly; None where it is not known."""
-    return None if minor is None or not currency else Money(minor, currency).major()
-
-
 # --- Files
 
 
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """Some rows as they stand in the file, and how many they are."""
+
+    content: bytes
+    rows: int
+
+
+def pieces(export: Export, question: Question) -> Iterator[Piece]:
+    """The rows as CSV, without a heading, some thousand at a time."""
+    rows = export.rows(question).order_by("pk")
+    return _copied(export, rows) if connection.vendor == "postgresql" else _written(export, rows)
+
+
 def as_csv(export: Export, question: Question) -> Iterator[bytes]:
-    """The file, piece by piece. It begins with a mark that tells a spreadsheet that it is UTF-8."""
+    """The file, piece by piece."""
+    yield beginning(export)
+    for piece in pieces(export, question):
+        yield piece.content
+
+
+def beginning(export: Export) -> bytes:
+    """What stands above the rows of a CSV file."""
+    return _text([export.heading], _BEGINNING)
+
+
+def _copied(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
+    wanted = rows.values_list(*map(cells.in_sql, export.columns))
+    after = 0
+    while True:
+        # Where a piece ends is asked first: what COPY sends is not taken apart again.
+        page = rows.filter(pk__gt=after).values_list("pk", flat=True)
+        end = next(iter(page[PIECE - 1 : PIECE]), None)
+        piece = wanted.filter(pk__gt=after) if end is None else wanted.filter(pk__gt=after, pk__lte=end)
+        sql, parameters = piece.query.sql_with_params()
+        with connection.cursor() as cursor:
+            with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)", parameters) as copy:
+                content = b"".join(copy)
+            count = cursor.rowcount
+        if content:
+            yield Piece(content, count)
+        if end is None:
+            return
+        after = end
+
+
+def _written(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
+    page: list[list[str | int | Decimal]] = []
+    for row in told(export, rows):
+        page.append(row)
+        if len(page) == PIECE:
+            yield Piece(_text(page), len(page))
+            page = []
+    if page:
+        yield Piece(_text(page), len(page))
+
+
+def told(export: Export, rows: QuerySet[Any]) -> Iterator[list[str | int | Decimal]]:
+    """The rows with their cells, one after the other, in constant memory."""
+    read = cells.reader(export.columns)
+    for row in rows.values_list(*cells.sources(export.columns)).iterator(chunk_size=2_000):
+        yield read(row)
+
+
+def _text(rows: Sequence[Sequence[Any]], beginning: str = "") -> bytes:
     buffer = io.StringIO(newline="")
-    writer = csv.writer(buffer, lineterminator="\r\n")
-    buffer.write("\ufeff")
-    writer.writerow(export.columns)
-    for number, row in enumerate(export.rows(question), start=1):
-        writer.writerow([plain(cell) for cell in row])
-        if number % _CHUNK == 0:
-            yield _taken(buffer)
-    yield _taken(buffer)
+    buffer.write(beginning)
+    # Quoted, since the writer does not see a break in a lone \r.
+    csv.writer(buffer, lineterminator="\n", quoting=csv.QUOTE_NONNUMERIC).writerows(rows)
+    return buffer.getvalue().encode()
 
 
-def _taken(buffer: io.StringIO) -> bytes:
-    text = buffer.getvalue()
-    buffer.seek(0)
-    buffer.truncate()
-    return text.encode()
-
-
-def as_workbook(export: Export, question: Question) -> IO[bytes]:
+def as_workbook(
+    export: Export, question: Question, *, progress: Callable[[int], None] = lambda _: None
+) -> IO[bytes]:
     """
     The file, on disk, to be read and then closed, which deletes it. Written row by row.
 
@@ -159,23 +179,24 @@ def as_workbook(export: Export, question: Question) -> IO[bytes]:
     }
     with xlsxwriter.Workbook(file, options) as book:
         sheet, place = _sheet(book, export), 0
-        for row in export.rows(question):
+        for number, row in enumerate(told(export, export.rows(question).order_by("pk")), start=1):
             if place == SHEET_ROWS:
                 sheet, place = _sheet(book, export), 0
             place += 1
-            for column, cell in enumerate(row):
-                value = plain(cell)
+            for column, value in enumerate(row):
                 if isinstance(value, str):
                     sheet.write_string(place, column, value)
                 else:
                     sheet.write_number(place, column, value)
+            if number % PIECE == 0:
+                progress(number)
     file.seek(0)
     return file
 
 
 def _sheet(book: Any, export: Export) -> Any:
     sheet = book.add_worksheet()
-    for column, name in enumerate(export.columns):
+    for column, name in enumerate(export.heading):
         sheet.write_string(0, column, name)
     return sheet
 
@@ -183,7 +204,7 @@ def _sheet(book: Any, export: Export) -> Any:
 # --- The exports of this floor
 
 
-def _payments(asked: Question) -> Iterator[Sequence[Cell]]:
+def _payments(asked: Question) -> QuerySet[Any]:
     """One row for each payment that arrived in the period."""
     rows = Payment.objects.filter(
         state=Payment.State.SUCCEEDED,
@@ -194,23 +215,10 @@ def _payments(asked: Question) -> Iterator[Sequence[Cell]]:
         rows = rows.filter(currency=asked.filters.currency)
     if asked.filters.campaign is not None:
         rows = rows.filter(contribution__campaign__slug=asked.filters.campaign)
-    wanted = rows.order_by("paid_at", "pk").values_list(
-        "public_id", "receipt_number", "paid_at", "contribution__public_id", "contribution__campaign__slug",
-        "contribution__interval", "is_renewal", "currency", "amount_minor", "refunded_minor", "settlement_currency",
-        "settlement_minor", "fee_minor", "net_minor", "stripe_charge_id", "stripe_invoice_id",
-    )  # fmt: skip
-    for (
-        payment, receipt, paid_at, contribution, campaign, interval, is_renewal, currency, amount, refunded,
-        settled_in, settled, fee, net, charge, invoice,
-    ) in wanted.iterator(chunk_size=2_000):  # fmt: skip
-        yield (
-            payment, receipt, paid_at, contribution, campaign, interval, "yes" if is_renewal else "no", currency,
-            major(amount, currency), major(refunded, currency), settled_in, major(settled, settled_in),
-            major(fee, settled_in), major(net, settled_in), charge, invoice,
-        )  # fmt: skip
+    return rows
 
 
-def _contributions(asked: Question) -> Iterator[Sequence[Cell]]:
+def _contributions(asked: Question) -> QuerySet[Any]:
     """One row for each contribution that was begun in the period, paid or not."""
     rows = Contribution.objects.filter(
         created_at__gte=asked.period.starts_at, created_at__lt=asked.period.ends_at
@@ -219,54 +227,71 @@ def _contributions(asked: Question) -> Iterator[Sequence[Cell]]:
         rows = rows.filter(currency=asked.filters.currency)
     if asked.filters.campaign is not None:
         rows = rows.filter(campaign__slug=asked.filters.campaign)
-    wanted = rows.order_by("created_at", "pk").values_list(
-        "public_id", "created_at", "campaign__slug", "member__public_id", "interval", "currency", "amount_minor",
-        "fee_cover_minor", "checkout_state", "subscription__state", "subscription__ended_at",
-        "subscription__end_reason", "locale", "source",
-    )  # fmt: skip
-    for (
-        public_id, created_at, campaign, member, interval, currency, amount, cover, checkout, state, ended_at,
-        reason, locale, source,
-    ) in wanted.iterator(chunk_size=2_000):  # fmt: skip
-        told = source if isinstance(source, dict) else {}
-        yield (
-            public_id, created_at, campaign, member, interval, currency, major(amount, currency),
-            major(cover, currency), checkout, state, ended_at, reason, locale,
-            *(str(told.get(name, "")) for name in _SOURCE),
-        )  # fmt: skip
+    return rows
+
+
+def _members(asked: Question) -> QuerySet[Any]:
+    """One row for each member who joined in the period."""
+    return Member.objects.filter(joined_at__gte=asked.period.starts_at, joined_at__lt=asked.period.ends_at)
 
 
 _SOURCE = ("page_url", "component", "utm_source", "utm_medium", "utm_campaign")
-
-
-def _members(asked: Question) -> Iterator[Sequence[Cell]]:
-    """One row for each member who joined in the period."""
-    rows = Member.objects.filter(joined_at__gte=asked.period.starts_at, joined_at__lt=asked.period.ends_at)
-    wanted = rows.order_by("joined_at", "pk").values_list(
-        "public_id", "joined_at", "locale", "merged_into__public_id"
-    )
-    yield from wanted.iterator(chunk_size=2_000)
-
 
 register(
     "payments",
     Export(
         (
-            "payment", "receipt", "paid at (UTC)", "contribution", "campaign", "interval", "renewal", "currency",
-            "gross", "refunded", "settled in", "settled", "fee", "net", "stripe charge", "stripe invoice",
+            Column("payment", "public_id"),
+            Column("receipt", "receipt_number"),
+            Column("paid at (UTC)", "paid_at", Kind.MOMENT),
+            Column("contribution", "contribution__public_id"),
+            Column("campaign", "contribution__campaign__slug", Kind.TEXT),
+            Column("interval", "contribution__interval"),
+            Column("renewal", "is_renewal", Kind.FLAG),
+            Column("currency", "currency"),
+            Column("gross", "amount_minor", Kind.MONEY, "currency"),
+            Column("refunded", "refunded_minor", Kind.MONEY, "currency"),
+            Column("settled in", "settlement_currency"),
+            Column("settled", "settlement_minor", Kind.MONEY, "settlement_currency"),
+            Column("fee", "fee_minor", Kind.MONEY, "settlement_currency"),
+            Column("net", "net_minor", Kind.MONEY, "settlement_currency"),
+            Column("stripe charge", "stripe_charge_id", Kind.TEXT),
+            Column("stripe invoice", "stripe_invoice_id", Kind.TEXT),
         ),
         _payments,
     ),
-)  # fmt: skip
+)
 register(
     "contributions",
     Export(
         (
-            "contribution", "begun at (UTC)", "campaign", "member", "interval", "currency", "gift", "fee cover",
-            "checkout", "subscription", "ended at (UTC)", "end reason", "language",
-            *(name.replace("_", " ") for name in _SOURCE),
+            Column("contribution", "public_id"),
+            Column("begun at (UTC)", "created_at", Kind.MOMENT),
+            Column("campaign", "campaign__slug", Kind.TEXT),
+            Column("member", "member__public_id"),
+            Column("interval", "interval"),
+            Column("currency", "currency"),
+            Column("gift", "amount_minor", Kind.MONEY, "currency"),
+            Column("fee cover", "fee_cover_minor", Kind.MONEY, "currency"),
+            Column("checkout", "checkout_state"),
+            Column("subscription", "subscription__state"),
+            Column("ended at (UTC)", "subscription__ended_at", Kind.MOMENT),
+            Column("end reason", "subscription__end_reason", Kind.TEXT),
+            Column("language", "locale", Kind.TEXT),
+            *(Column(name.replace("_", " "), KT(f"source__{name}"), Kind.TEXT) for name in _SOURCE),
         ),
         _contributions,
     ),
-)  # fmt: skip
-register("members", Export(("member", "joined at (UTC)", "language", "merged into"), _members))
+)
+register(
+    "members",
+    Export(
+        (
+            Column("member", "public_id"),
+            Column("joined at (UTC)", "joined_at", Kind.MOMENT),
+            Column("language", "locale", Kind.TEXT),
+            Column("merged into", "merged_into__public_id"),
+        ),
+        _members,
+    ),
+)
