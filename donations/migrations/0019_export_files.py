@@ -19,7 +19,7 @@ class Migration(migrations.Migration):
             fields=[
                 ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
                 ('public_id', models.UUIDField(default=uuid.uuid4, editable=False, unique=True)),
-                ('name', models.CharField(help_text='Which export.', max_length=40)),
+                ('export', models.CharField(help_text='Which of the exports.', max_length=40)),
                 ('kind', models.CharField(help_text='csv or xlsx.', max_length=4)),
                 ('asked', models.JSONField(help_text='Days and filters, as they were asked for.')),
                 ('state', models.CharField(choices=[('WAITING', 'Waits for a worker'), ('MAKING', 'Is being made'), ('READY', 'Is ready'), ('FAILED', 'Could not be made')], default='WAITING', max_length=7)),

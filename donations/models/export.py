@@ -25,7 +25,7 @@ class ExportFile(models.Model):
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
     account = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="+")
-    name = models.CharField(max_length=40, help_text="Which export.")
+    export = models.CharField(max_length=40, help_text="Which of the exports.")
     kind = models.CharField(max_length=4, help_text="csv or xlsx.")
     asked: models.JSONField[dict[str, str], dict[str, str]] = models.JSONField(
         help_text="Days and filters, as they were asked for."
@@ -48,11 +48,11 @@ class ExportFile(models.Model):
         ]
 
     def __str__(self) -> str:
-        return f"{self.name}.{self.kind} for account {self.account_id}"
+        return f"{self.export}.{self.kind} for account {self.account_id}"
 
     @property
     def file_name(self) -> str:
-        return f"{self.name}-{self.asked['from']}-{self.asked['to']}.{self.kind}"
+        return f"{self.export}-{self.asked['from']}-{self.asked['to']}.{self.kind}"
 
 
 class ExportPiece(models.Model):

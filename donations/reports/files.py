@@ -54,7 +54,7 @@ def order(name: str, kind: str, question: Question, *, account: User, now: datet
         raise TooMany
     file = ExportFile.objects.create(
         account=account,
-        name=name,
+        export=name,
         kind=kind,
         asked={
             "from": str(question.period.first),
@@ -99,7 +99,7 @@ def make_waiting(*, now: datetime) -> int:
 
 def _make(file: ExportFile) -> bool:
     """Make it, unless somebody else does by now. False if so, or if whoever asked may not have it any more."""
-    export = exports.get(file.name)
+    export = exports.get(file.export)
     if export is None or not (file.account.is_active and file.account.has_perm(exports.PERMISSION)):
         _mine(file).update(state=State.FAILED, leased_until=None)
         return False

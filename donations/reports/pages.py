@@ -132,7 +132,7 @@ def fetch(request: HttpRequest, link: str) -> HttpResponseBase:
     if file is None:
         raise Http404
     exports.note(
-        file.name, report_files.question_of(file), kind=file.kind, actor=audit.actor_of(request), now=now
+        file.export, report_files.question_of(file), kind=file.kind, actor=audit.actor_of(request), now=now
     )
     return _sent(report_files.content_of(file), file.file_name)
 
