@@ -35,6 +35,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.GoneAtStripe: 502,
     donations.PaymentsRefused: 502,
     donations.PaymentsUnavailable: 503,
+    donations.ReportNotReady: 503,
 }
 RETRY_AFTER = "30"  # seconds; how long a client waits after a 503
 # What a widget can offer when payments do not work: one mail when they do.

@@ -407,6 +407,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": timedelta(minutes=10),
     },
     "roll-up-reports": {"task": "donations.tasks.roll_up_reports", "schedule": _SWEEP},
+    "reckon-reports": {"task": "donations.tasks.reckon_reports", "schedule": _SWEEP},
     "make-exports": {"task": "donations.tasks.make_exports", "schedule": _SWEEP},
     "write-digest": {
         "task": "donations.tasks.write_digest",

@@ -72,6 +72,12 @@ class PaymentsUnavailable(DonationError):
     code = "payments_unavailable"
 
 
+class ReportNotReady(DonationError):
+    """A worker is reckoning it. Ask again after `Retry-After`."""
+
+    code = "report_not_ready"
+
+
 class GoneAtStripe(DonationError):
     """Stripe does not know the object (any more)."""
 

@@ -14,6 +14,7 @@ from donations.models.export import ExportFile, ExportPiece
 from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.journal import JournalEntry, RevenueDay
+from donations.models.kept_answer import KeptAnswer
 from donations.models.notice import CardWatch, Notice
 from donations.models.offline import FileImport, ImportedRow, OfflineGift
 from donations.models.payment import Dispute, Payment, Refund
@@ -41,6 +42,7 @@ __all__ = [
     "FileImport",
     "ImportedRow",
     "JournalEntry",
+    "KeptAnswer",
     "Notice",
     "OfflineGift",
     "Payment",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from itertools import islice
@@ -18,7 +18,17 @@ from django.db.models import QuerySet
 
 from donations.errors import ReportRefused
 from donations.models import Payment
-from donations.reports import campaigns, exchange, giving, payouts, periods, recovery, recurring, revenue
+from donations.reports import (
+    campaigns,
+    exchange,
+    giving,
+    kept,
+    payouts,
+    periods,
+    recovery,
+    recurring,
+    revenue,
+)
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters, Plan, load
 
@@ -46,6 +56,30 @@ class Question:
 
     def plans(self) -> list[Plan]:
         return load(known_at=self.known_at, filters=self.filters)
+
+    def as_asked(self) -> dict[str, Any]:
+        """The same as plain JSON, without `now`."""
+        return {
+            "from": str(self.period.first),
+            "to": str(self.period.last),
+            "granularity": self.granularity.value,
+            "currency": self.filters.currency,
+            "campaign": self.filters.campaign,
+            "known_at": self.known_at.isoformat() if self.known_at else None,
+            "into": self.into,
+        }
+
+    @classmethod
+    def from_asked(cls, asked: dict[str, Any], *, now: datetime) -> Question:
+        """What `as_asked` says, at another moment."""
+        return cls(
+            Period(date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])),
+            Granularity(asked["granularity"]),
+            Filters(asked["currency"], asked["campaign"]),
+            now,
+            datetime.fromisoformat(asked["known_at"]) if asked["known_at"] else None,
+            asked["into"],
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +110,7 @@ class Report:
     :param figures: those that can be explained, by name.
     :param converted: sums of all currencies in one, for reports that have such.
     :param knows_when: whether it can be asked as it was known at an earlier moment.
+    :param is_quick: whether it is read from sums, in no time in a house of any size.
     """
 
     answer: Callable[[Question], Any]
@@ -84,6 +119,7 @@ class Report:
     explain: Explain | None = None
     converted: Callable[[Question], Any] | None = None
     knows_when: bool = False
+    is_quick: bool = False
 
     @property
     def definition(self) -> str:
@@ -101,6 +137,24 @@ _catalogue = _Catalogue()
 
 def register(name: str, report: Report) -> None:
     _catalogue.reports[name] = report
+    kept.register(
+        name,
+        lambda asked, now: _reckoned(report, Question.from_asked(asked, now=now)),
+        lambda now: usual(now).as_asked(),
+    )
+
+
+def usual(now: datetime) -> Question:
+    """What is asked if nobody chooses anything: the last twelve months until today, by the month."""
+    today = periods.day_of(now)
+    return Question(Period(periods.add_months(today, -11), today), Granularity.MONTH, Filters(), now)
+
+
+def _reckoned(report: Report, question: Question) -> dict[str, Any]:
+    told = {"data": report.answer(question)}
+    if question.into is not None and report.converted is not None:
+        told["converted"] = report.converted(question)
+    return told
 
 
 def names() -> list[str]:
@@ -111,13 +165,21 @@ def get(name: str) -> Report | None:
     return _catalogue.reports.get(name)
 
 
-def ask(report: Report, question: Question) -> Any:
-    """The figures. Raises ReportRefused if the report cannot be asked so."""
+def ask(name: str, question: Question) -> kept.Answer:
+    """
+    The figures: `data`, and `converted` if that is asked as well.
+
+    Raises ReportRefused if the report cannot be asked so, ReportNotReady if a worker is reckoning it.
+    """
+    report = _catalogue.reports[name]
     if question.known_at is not None and not report.knows_when:
         raise ReportRefused(
             "This report is told as it is known now.", code="known_at_not_kept", fields=("known_at",)
         )
-    return report.answer(question)
+    if question.into is not None and report.converted is None:
+        raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
+    is_quick = report.is_quick and question.known_at is None
+    return kept.get(name, question.as_asked(), now=question.now, is_quick=is_quick)
 
 
 def explain(report: Report, question: Question, figure: str, window: Window) -> Page:
@@ -132,13 +194,6 @@ def explain(report: Report, question: Question, figure: str, window: Window) -> 
             "This report is told as it is known now.", code="known_at_not_kept", fields=("known_at",)
         )
     return report.explain(question, figure, window)
-
-
-def convert(report: Report, question: Question) -> Any:
-    """The sums in the reporting currency. Raises ReportRefused if the report has none."""
-    if report.converted is None:
-        raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
-    return report.converted(question)
 
 
 # --- The reports of this floor
@@ -193,14 +248,17 @@ def _page(rows: list[dict[str, Any]], window: Window) -> Page:
 
 def _members(asked: Question) -> Any:
     known = asked.known_at
-    some = list(giving.gifts(asked.filters, until=asked.period.last, known_at=known))
+
+    def some() -> Iterator[giving.Gift]:  # one after the other each time: they may be millions
+        return giving.gifts(asked.filters, until=asked.period.last, known_at=known)
+
     return {
         "parts": giving.members(
             asked.plans(), asked.filters, asked.period, asked.granularity, known_at=known
         ),
-        "average_gift": giving.average(some, asked.period),
-        "lifetime": giving.lifetime(some),
-        "donor_retention": giving.donor_retention(some, asked.period.last.year),
+        "average_gift": giving.average(some(), asked.period),
+        "lifetime": giving.lifetime(some()),
+        "donor_retention": giving.donor_retention(some(), asked.period.last.year),
     }
 
 
@@ -284,6 +342,7 @@ register(
         _explain_revenue,
         _revenue_converted,
         knows_when=True,
+        is_quick=True,
     ),
 )
 register(

@@ -7,12 +7,23 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
 
+from donations.currencies import CURRENCIES
 from donations.money import Money
-from donations.reports import campaigns, catalogue, charts, giving, periods, recovery, recurring, revenue
+from donations.reports import (
+    campaigns,
+    catalogue,
+    charts,
+    giving,
+    kept,
+    periods,
+    recovery,
+    recurring,
+    revenue,
+)
 from donations.reports.catalogue import Question
 from donations.reports.charts import Chart, Series
 from donations.reports.periods import Granularity, Period
-from donations.reports.plans import Filters, Plan, load
+from donations.reports.plans import Filters, load
 from donations.reports.recurring import Kind
 
 _SHOWN = 13  # months, so that the same month of last year is the first
@@ -39,6 +50,7 @@ class Cohort:
 class Dashboard:
     month: date
     last_day: date
+    as_of: datetime
     currency: str
     currencies: tuple[str, ...]
     lines: tuple[Line, ...]
@@ -54,24 +66,22 @@ class Dashboard:
     definitions: tuple[tuple[str, str], ...]
 
 
+NAME = "dashboard"
+_NOTHING = {"count": 0, "value": 0}
+
+
 def dashboard(*, month: date, currency: str | None, now: datetime) -> Dashboard:
-    """What happened in a month (until today, if it is not over), beside the month before and that of last year."""
-    today = periods.day_of(now)
-    last = min(periods.add_months(month, 1) - periods.ONE_DAY, today)
-    shown = Period(periods.add_months(month, 1 - _SHOWN), last)
-    everything = revenue.revenue(shown, Granularity.MONTH)
-    plans = load()
-    currencies = tuple(sorted({*everything, *(plan.currency for plan in plans)})) or ("USD",)
-    chosen = currency if currency in currencies else _usual(everything, currencies)
-    filters = Filters(currency=chosen)
-    parts = list(shown.parts(Granularity.MONTH))
-    money = everything.get(chosen) or [dict.fromkeys(_MONEY, 0) | {"by_interval": {}} for _ in parts]
-    mrr = recurring.mrr(plans, shown, Granularity.MONTH, chosen).get(chosen)
-    people = giving.members(plans, Filters(), shown, Granularity.MONTH)
-    this = Period(month, last)
-    failed = recovery.recovery(this, filters)["currencies"].get(chosen, {})
-    upcoming = recovery.upcoming(now, filters)
-    nothing = {"count": 0, "value": 0}
+    """
+    What happened in a month (until today, if it is not over), beside the month before and that of last year.
+
+    Raises ReportNotReady where a worker is reckoning it.
+    """
+    code = currency if currency in CURRENCIES else None
+    kept_ = kept.get(NAME, _asked(month, code), now=now)
+    told = kept_.data
+    chosen = told["currency"]
+    last = date.fromisoformat(told["last_day"])
+    parts = list(Period(periods.add_months(month, 1 - _SHOWN), last).parts(Granularity.MONTH))
 
     def text(minor: int) -> str:
         return Money(minor, chosen).format("en")
@@ -79,25 +89,62 @@ def dashboard(*, month: date, currency: str | None, now: datetime) -> Dashboard:
     return Dashboard(
         month=month,
         last_day=last,
+        as_of=kept_.as_of,
         currency=chosen,
-        currencies=currencies,
-        lines=tuple(_lines(money, mrr, people, text)),
-        charts=tuple(_charts(parts, money, mrr, people, text, chosen)),
-        cohorts=tuple(_cohorts(plans, shown, chosen, min(last, today - periods.ONE_DAY))),
+        currencies=tuple(told["currencies"]),
+        lines=tuple(_lines(told["money"], told["mrr"], told["people"], text)),
+        charts=tuple(_charts(parts, told["money"], told["mrr"], told["people"], text, chosen)),
+        cohorts=tuple(_cohorts(told["cohorts"])),
         cohort_months=tuple(range(_COHORTS)),
-        recovery={
-            "failed": share(failed.get("failed")),
-            "recovered": share(failed.get("recovered")),
-        },
-        at_risk=_valued(recovery.at_risk(filters).get(chosen, nothing), text),
-        renewals=_valued(upcoming["renewals"].get(chosen, nothing), text),
-        ends=_valued(upcoming["ends"].get(chosen, nothing), text),
-        campaigns=tuple(_campaigns(plans, this, filters, chosen, text)),
-        reminders=tuple(_reminders(Question(this, Granularity.YEAR, Filters(), now))),
+        recovery={name: share(told["failed"].get(name)) for name in ("failed", "recovered")},
+        at_risk=_valued(told["at_risk"], text),
+        renewals=_valued(told["renewals"], text),
+        ends=_valued(told["ends"], text),
+        campaigns=tuple(_campaigns(told["campaigns"], chosen, text)),
+        reminders=tuple((word, f"{told['reminders'].get(name, 0):,}") for name, word in _FUNNEL.items())
+        if told["reminders"]
+        else (),
         definitions=tuple(
             (name, report.definition) for name in catalogue.names() if (report := catalogue.get(name))
         ),
     )
+
+
+def _asked(month: date, currency: str | None) -> kept.Asked:
+    return {"month": f"{month:%Y-%m}", "currency": currency}
+
+
+def figures(asked: kept.Asked, now: datetime) -> dict[str, Any]:
+    """All that the dashboard of a month shows, as numbers."""
+    month = date.fromisoformat(f"{asked['month']}-01")
+    today = periods.day_of(now)
+    last = min(periods.add_months(month, 1) - periods.ONE_DAY, today)
+    shown, this = Period(periods.add_months(month, 1 - _SHOWN), last), Period(month, last)
+    everything = revenue.revenue(shown, Granularity.MONTH)
+    plans = load()
+    currencies = tuple(sorted({*everything, *(plan.currency for plan in plans)})) or ("USD",)
+    chosen = asked["currency"] if asked["currency"] in currencies else _usual(everything, currencies)
+    filters = Filters(currency=chosen)
+    upcoming = recovery.upcoming(now, filters)
+    parts = list(shown.parts(Granularity.MONTH))
+    return {
+        "last_day": last,
+        "currency": chosen,
+        "currencies": currencies,
+        "money": everything.get(chosen) or [dict.fromkeys(_MONEY, 0) | {"by_interval": {}} for _ in parts],
+        "mrr": recurring.mrr(plans, shown, Granularity.MONTH, chosen).get(chosen),
+        "people": giving.members(plans, Filters(), shown, Granularity.MONTH),
+        "cohorts": recurring.retention(plans, shown, chosen, min(last, today - periods.ONE_DAY)),
+        "failed": recovery.recovery(this, filters)["currencies"].get(chosen, {}),
+        "at_risk": recovery.at_risk(filters).get(chosen, _NOTHING),
+        "renewals": upcoming["renewals"].get(chosen, _NOTHING),
+        "ends": upcoming["ends"].get(chosen, _NOTHING),
+        "campaigns": campaigns.campaigns(plans, this, filters),
+        "reminders": _reminders(Question(this, Granularity.YEAR, Filters(), now)),
+    }
+
+
+kept.register(NAME, figures, lambda now: _asked(periods.month_of(periods.day_of(now)), None))
 
 
 _MONEY = ("payments", "gross", "refunds", "disputes", "kept", "settled", "fees", "net")
@@ -185,11 +232,10 @@ def _charts(
     return found
 
 
-def _cohorts(plans: list[Plan], shown: Period, currency: str, until: date) -> list[Cohort]:
-    rows = recurring.retention(plans, shown, currency, until)
+def _cohorts(rows: list[dict[str, Any]]) -> list[Cohort]:
     return [
         Cohort(
-            f"{row['cohort']:%b %Y}",
+            f"{date.fromisoformat(row['cohort']):%b %Y}",
             {"month": "monthly", "year": "yearly"}[row["interval"]],
             row["size"],
             tuple(f"{round(each['value'] * 100)} %" for each in row["months"][:_COHORTS]),
@@ -198,9 +244,7 @@ def _cohorts(plans: list[Plan], shown: Period, currency: str, until: date) -> li
     ]
 
 
-def _campaigns(
-    plans: list[Plan], this: Period, filters: Filters, currency: str, text: Any
-) -> list[tuple[str, str, str, str]]:
+def _campaigns(rows: list[dict[str, Any]], currency: str, text: Any) -> list[tuple[str, str, str, str]]:
     return [
         (
             row["campaign"],
@@ -208,29 +252,31 @@ def _campaigns(
             text(row["revenue"].get(currency, {}).get("kept", 0)),
             text(row["new_mrr"].get(currency, {}).get("minor", 0)),
         )
-        for row in campaigns.campaigns(plans, this, filters)
+        for row in rows
     ]
 
 
-def _reminders(asked: Question) -> list[tuple[str, str]]:
+_FUNNEL = {
+    "asked": "Asked for",
+    "due": "Mails due",
+    "mailed": "Mailed",
+    "held_out": "Held out by lot",
+    "begun": "Began to give from the mail",
+    "direct": "Gave by the mail's link",
+    "assisted": "Gave within 14 days without it",
+}
+
+
+def _reminders(asked: Question) -> dict[str, int]:
     """The steps from a wish to a gift, if the floor above has registered its report."""
     report = catalogue.get("reminders")
     if report is None:
-        return []
+        return {}
     told: Counter[str] = Counter()
     for part in report.answer(asked):
         told.update({name: part[name] for name in ("asked", "due", "mailed", "held_out")})
         told.update({name: part[name]["numerator"] for name in ("begun", "direct", "assisted")})
-    words = {
-        "asked": "Asked for",
-        "due": "Mails due",
-        "mailed": "Mailed",
-        "held_out": "Held out by lot",
-        "begun": "Began to give from the mail",
-        "direct": "Gave by the mail's link",
-        "assisted": "Gave within 14 days without it",
-    }
-    return [(word, f"{told[name]:,}") for name, word in words.items()]
+    return dict(told)
 
 
 def _valued(counted: dict[str, int], text: Any) -> dict[str, Any]:

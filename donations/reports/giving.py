@@ -98,18 +98,21 @@ def members(
 
     Unit: persons. Source: `MembershipStep`, `JournalEntry`, `Merge`.
     """
-    all_gifts = list(gifts(filters, until=period.last, known_at=known_at))
+    some = gifts(filters, until=period.last, known_at=known_at)
+    upcoming = next(some, None)
     firsts: dict[int, date] = {}
-    for gift in all_gifts:
-        firsts.setdefault(gift.person_id, gift.day)
+    latest: dict[int, date] = {}
     about = [plan for plan in plans if filters.currency in (None, plan.currency)]
     moved = list(recurring.movements(about, period))
     rows = []
     for part in period.parts(granularity):
         people = census.members_on(part.last, known_at=known_at)
         running = recurring.givers_on(about, part.last)
-        since = part.last - YEAR
-        lately = {gift.person_id for gift in all_gifts if since < gift.day <= part.last}
+        while upcoming is not None and upcoming.day <= part.last:  # the earliest first
+            firsts.setdefault(upcoming.person_id, upcoming.day)
+            latest[upcoming.person_id] = upcoming.day
+            upcoming = next(some, None)
+        lately = {person for person, day in latest.items() if day > part.last - YEAR}
         kinds: dict[str, set[int]] = defaultdict(set)
         for movement in moved:
             if part.holds(movement.day):

@@ -15,6 +15,7 @@ from django.utils.http import content_disposition_header
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 from rest_framework.exceptions import ValidationError
 
+from donations.errors import ReportNotReady
 from donations.models import DigestReader
 from donations.reports import dashboard, digest, exports, keys, periods
 from donations.reports import files as report_files
@@ -31,10 +32,16 @@ def show(request: HttpRequest) -> HttpResponse:
     now = clock.now()
     today = periods.day_of(now)
     month = _month(request.GET.get("month", ""), today)
-    found = dashboard.dashboard(month=month, currency=request.GET.get("currency"), now=now)
+    page = {**admin.site.each_context(request), "title": f"Reports: {month:%B %Y}"}
+    try:
+        found = dashboard.dashboard(month=month, currency=request.GET.get("currency"), now=now)
+    except ReportNotReady:
+        answer = render(request, "reports/not_ready.html", page, status=503)
+        answer["Retry-After"] = "10"
+        return answer
     context = {
-        **admin.site.each_context(request),
-        "title": f"Reports: {month:%B %Y}",
+        **page,
+        "now": now,
         "shown": found,
         "earlier": periods.add_months(month, -1),
         "later": periods.add_months(month, 1) if month < periods.month_of(today) else None,

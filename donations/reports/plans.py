@@ -9,8 +9,10 @@ from __future__ import annotations
 
 from bisect import bisect_right
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from datetime import date, datetime
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, field, replace
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
@@ -31,7 +33,6 @@ _STEP = (
     "annual_minor",
     "paid_through",
     "paused_at",
-    "past_due_since",
     "ends_at",
     "ends_as",
 )
@@ -51,9 +52,7 @@ class Stretch:
     since: datetime
     base: int
     cover: int
-    paid_through: datetime
     is_paused: bool = False
-    is_late: bool = False
     ended_as: str = ""
 
     @property
@@ -77,6 +76,7 @@ class Plan:
     interval: str
     campaign: str
     stretches: list[Stretch] = field(default_factory=list)
+    dues: list[datetime] = field(default_factory=list)  # when its paid time came to its end while it ran
 
     @property
     def started_at(self) -> datetime:
@@ -105,12 +105,35 @@ class Filters:
 EVERYTHING = Filters()
 
 
+_remembered: ContextVar[dict[Any, list[Plan]] | None] = ContextVar("remembered_plans", default=None)
+
+
+@contextmanager
+def remembered() -> Iterator[None]:
+    """Within it plans are loaded once, for several reports that are made one after the other."""
+    token = _remembered.set({})
+    try:
+        yield
+    finally:
+        _remembered.reset(token)
+
+
 def load(*, known_at: datetime | None = None, filters: Filters = EVERYTHING) -> list[Plan]:
     """
     Every plan that ever began, as it is known, or as it was known then.
 
     The currency is left to the callers: whether somebody is new or leaves is about all that a person gives.
     """
+    known = _remembered.get()
+    if known is None:
+        return _load(known_at, filters)
+    key = (known_at, filters.campaign)
+    if key not in known:
+        known[key] = _load(known_at, filters)
+    return known[key]
+
+
+def _load(known_at: datetime | None, filters: Filters) -> list[Plan]:
     steps = (
         MembershipStep.objects.effective(known_at)
         .filter(membership__source_kind=Membership.Source.CONTRIBUTION)
@@ -134,7 +157,8 @@ def load(*, known_at: datetime | None = None, filters: Filters = EVERYTHING) -> 
             interval=contribution["interval"],
             campaign=contribution["campaign__slug"],
         )
-        plan.stretches = list(_stretches(life, contribution, known_at))
+        plan.stretches = list(_stretches(life, contribution))
+        plan.dues = list(_dues(life, plan))
         plans.append(plan)
     return plans
 
@@ -151,10 +175,34 @@ def _contributions(campaign: str | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _stretches(
-    life: list[dict[str, Any]], contribution: dict[str, Any], known_at: datetime | None
-) -> Iterator[Stretch]:
-    """Each stretch of a plan: a step begins one, and so does an end that was foreseen and came."""
+def _stretches(life: list[dict[str, Any]], contribution: dict[str, Any]) -> Iterator[Stretch]:
+    """
+    Each stretch of a plan: a step begins one, and so does an end that was foreseen and came.
+
+    A renewal changes nothing that counts here, and begins none: most steps are renewals.
+    """
+    last: Stretch | None = None
+    for stretch in _every_stretch(life, contribution):
+        if last is None or replace(stretch, since=last.since) != last:
+            yield stretch
+            last = stretch
+
+
+def _dues(life: list[dict[str, Any]], plan: Plan) -> Iterator[datetime]:
+    """The moments at which paid time came to its end, with the plan running and not renewed before."""
+    for place, row in enumerate(life):
+        following = life[place + 1]["at"] if place + 1 < len(life) else None
+        due = row["paid_through"]
+        if due < row["at"] or (following is not None and following < due) or following == row["at"]:
+            continue
+        if row["ends_at"] is not None and row["ends_at"] < due:
+            continue
+        stood = plan.before(row["at"] + timedelta(microseconds=1))
+        if stood is not None and stood.is_running:
+            yield due
+
+
+def _every_stretch(life: list[dict[str, Any]], contribution: dict[str, Any]) -> Iterator[Stretch]:
     year = Interval(contribution["interval"]).charges_a_year
     agreed = (contribution["amount_minor"] + contribution["fee_cover_minor"]) * year
     ended_as = ""
@@ -169,7 +217,7 @@ def _stretches(
         ends_at = row["ends_at"]
         if stood.ended_as or ends_at is None or (following is not None and ends_at >= following):
             continue
-        yield Stretch(ends_at, 0, 0, row["paid_through"], ended_as=_WHY[row["ends_as"]])
+        yield Stretch(ends_at, 0, 0, ended_as=_WHY[row["ends_as"]])
 
 
 def _stand(row: dict[str, Any], contribution: dict[str, Any], agreed: int, ended_as: str) -> Stretch:
@@ -184,8 +232,6 @@ def _stand(row: dict[str, Any], contribution: dict[str, Any], agreed: int, ended
         since=row["at"],
         base=base,
         cover=cover,
-        paid_through=row["paid_through"],
         is_paused=is_paused,
-        is_late=row["past_due_since"] is not None,
         ended_as=ended_as,
     )

@@ -7,6 +7,7 @@ is ended and begun anew on one day is no loss, and what moved adds up to the dif
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
@@ -168,27 +169,27 @@ def mrr(plans: list[Plan], period: Period, granularity: Granularity, currency: s
     two are below zero. ARR: 12 times the closing, which in minor units is its number of twelfths.
     Unit: see `rates.monthly`. Source: as `mrr_on`.
     """
-    moved = list(movements(plans, period))
+    every_part = list(period.parts(granularity))
+    sums, counts = _moved_by_part(movements(plans, period), every_part)
     currencies = {plan.currency for plan in plans}
+    opened, closed = mrr_on(plans, period.eve), [mrr_on(plans, part.last) for part in every_part]
     found: dict[str, Any] = {}
     for code in sorted(currencies if currency is None else currencies & {currency}):
-        opening = mrr_on(plans, period.eve).get(code, {"base": 0})["base"]
+        opening = opened.get(code, {"base": 0})["base"]
         parts = []
-        for part in period.parts(granularity):
-            sums: Counter[str] = Counter()
-            counts: Counter[str] = Counter()
-            for movement in moved:
-                if movement.currency == code and part.holds(movement.day):
-                    sums[movement.kind] += movement.twelfths
-                    counts[movement.kind] += 1
-            closing = mrr_on(plans, part.last).get(code, {"base": 0, "cover": 0, "plans": 0})
+        for place, part in enumerate(every_part):
+            closing = closed[place].get(code, {"base": 0, "cover": 0, "plans": 0})
             parts.append(
                 {
                     "from": part.first,
                     "to": part.last,
                     "opening": monthly(opening),
                     "movements": {
-                        kind.value: {**monthly(sums[kind]), "count": counts[kind]} for kind in Kind
+                        kind.value: {
+                            **monthly(sums[place, code, kind]),
+                            "count": counts[place, code, kind],
+                        }
+                        for kind in Kind
                     },
                     "closing": monthly(closing["base"]),
                     "fee_cover": monthly(closing["cover"]),
@@ -199,6 +200,20 @@ def mrr(plans: list[Plan], period: Period, granularity: Granularity, currency: s
             opening = closing["base"]
         found[code] = parts
     return found
+
+
+def _moved_by_part(
+    moved: Iterable[Movement], parts: list[Period]
+) -> tuple[Counter[tuple[int, str, str]], Counter[tuple[int, str, str]]]:
+    """By place of the part, currency and kind: twelfths, and how many movements."""
+    firsts = [part.first for part in parts]
+    sums: Counter[tuple[int, str, str]] = Counter()
+    counts: Counter[tuple[int, str, str]] = Counter()
+    for movement in moved:
+        key = (bisect_right(firsts, movement.day) - 1, movement.currency, movement.kind)
+        sums[key] += movement.twelfths
+        counts[key] += 1
+    return sums, counts
 
 
 def mrr_converted(
@@ -323,19 +338,8 @@ def renewals(plans: Iterable[Plan], period: Period) -> tuple[int, int]:
             for place, stretch in enumerate(plan.stretches)
         )  # fmt: skip
         ended += has_ended
-        due += has_ended or _comes_due(plan, period)
+        due += has_ended or any(period.starts_at <= at < period.ends_at for at in plan.dues)
     return ended, due
-
-
-def _comes_due(plan: Plan, period: Period) -> bool:
-    for place, stretch in enumerate(plan.stretches):
-        following = plan.stretches[place + 1].since if place + 1 < len(plan.stretches) else None
-        due = stretch.paid_through
-        if not stretch.is_running or not period.starts_at <= due < period.ends_at or due < stretch.since:
-            continue
-        if following is None or following >= due:
-            return True
-    return False
 
 
 def retention(plans: list[Plan], period: Period, currency: str | None, until: date) -> list[dict[str, Any]]:

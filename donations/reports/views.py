@@ -95,6 +95,7 @@ class ReportDetail(APIView):
             401: OpenApiResponse(description="invalid_key, not_authenticated"),
             403: OpenApiResponse(description="permission_denied: only for staff who may see reports"),
             404: OpenApiResponse(description="not_found: there is no such report"),
+            503: OpenApiResponse(description="report_not_ready: a worker is reckoning it; ask after Retry-After"),
         },
     )  # fmt: skip
     def get(self, request: Request, report: str) -> Response:
@@ -114,9 +115,13 @@ class ReportDetail(APIView):
             "known_at": question.known_at,
         }
         if not wanted.validated_data["explain"]:
-            answer |= {"definition": found.definition, "data": catalogue.ask(found, question)}
-            if question.into is not None:
-                answer |= {"into": question.into, "converted": catalogue.convert(found, question)}
+            told = catalogue.ask(report, question)
+            answer |= {
+                "as_of": told.as_of,
+                "into": question.into,
+                "definition": found.definition,
+                **told.data,
+            }
             return Response(answer)
         figure, window = wanted.validated_data["figure"], wanted.window()
         page = catalogue.explain(found, question, figure, window)

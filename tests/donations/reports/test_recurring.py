@@ -181,7 +181,6 @@ def histories(draw):
                 since=at,
                 base=0 if ended_as or is_paused else amount,
                 cover=0,
-                paid_through=at + timedelta(days=5),
                 is_paused=is_paused,
                 ended_as=ended_as,
             )
