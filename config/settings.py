@@ -407,6 +407,13 @@ CELERY_BEAT_SCHEDULE = {
         "task": "donations.tasks.expire_forgotten_checkouts",
         "schedule": timedelta(minutes=10),
     },
+    "roll-up-reports": {"task": "donations.tasks.roll_up_reports", "schedule": _SWEEP},
+    "reckon-reports": {"task": "donations.tasks.reckon_reports", "schedule": _SWEEP},
+    "make-exports": {"task": "donations.tasks.make_exports", "schedule": _SWEEP},
+    "write-digest": {
+        "task": "donations.tasks.write_digest",
+        "schedule": crontab(minute="0", hour="6", day_of_week="monday"),
+    },
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
     "compare-with-stripe": {
         "task": "donations.tasks.compare_with_stripe",

@@ -40,6 +40,7 @@ from donations.models import (
     Subscription,
 )
 from donations.money import Money
+from donations.reports import admin as report_admin  # noqa: F401  # its own windows
 from members import clock
 from members.long_lists import LongList, few_values
 from members.windows import Window

@@ -8,6 +8,7 @@ class DonationsConfig(AppConfig):
 
     def ready(self) -> None:
         from donations import dunning, kinds, letters, notices
+        from donations.reports import digest
         from members import farewells
         from members.models import Membership
 
@@ -17,5 +18,6 @@ class DonationsConfig(AppConfig):
             notice_is_wanted=notices.is_wanted,
         )
         kinds.register()
+        digest.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -64,10 +64,7 @@ class Payment(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        permissions = [
-            ("refund_payment", "Can give payments back"),
-            ("export_payment", "Can export payments"),
-        ]
+        permissions = [("refund_payment", "Can give payments back")]
         constraints = [
             CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             CheckConstraint(
