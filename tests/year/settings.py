@@ -15,6 +15,7 @@ DOORBELL_PAUSE = 0.01  # seconds
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS["polling_interval"] = 0.01
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["CONN_MAX_AGE"] = None  # as in production, where a pool keeps connections open
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 
 # A broker may be shared with other houses, whose workers know nothing of the year's tasks.
