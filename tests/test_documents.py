@@ -229,6 +229,7 @@ def _code_of_refusals() -> str:
     files = [
         *(ROOT / "donations").glob("*.py"),
         *(ROOT / "donations/reports").glob("*.py"),
+        *(ROOT / "donations/account").glob("*.py"),
         *(ROOT / "reminders").glob("*.py"),
         *(ROOT / "config").glob("*.py"),
         ROOT / "members/validation.py",
