@@ -9,6 +9,7 @@ class DonationsConfig(AppConfig):
     def ready(self) -> None:
         from donations import dunning, kinds, letters, notices
         from donations.account import letters as account_letters
+        from donations.reports import digest
         from members import farewells
         from members.models import Membership
 
@@ -18,6 +19,7 @@ class DonationsConfig(AppConfig):
             notice_is_wanted=notices.is_wanted,
         )
         kinds.register()
+        digest.register()
         account_letters.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)
