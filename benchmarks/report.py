@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import reminders
+from benchmarks import reminders, reports
 from benchmarks.rounds import CONNECTIONS, ROUNDS, SECONDS, Row
 from benchmarks.servers import THREADS, WORKERS
 
@@ -18,6 +18,7 @@ class Apart:
 
     renewals: dict[str, Any]
     reminders: dict[str, Any]
+    reports: dict[str, Any]
 
 
 def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
@@ -42,8 +43,14 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         )
     if apart.reminders:
         print("\nReminders:", *reminders.describe(apart.reminders), sep="\n")
+    if apart.reports:
+        print("\nReports:", *reports.describe(apart.reports), sep="\n")
     print("\nTargets")
-    targets = [*_targets(rows, renewals), *_reminder_targets(apart.reminders)]
+    targets = [
+        *_targets(rows, renewals),
+        *_reminder_targets(apart.reminders),
+        *_report_targets(apart.reports),
+    ]
     for target in targets:
         found = f"{target.found:.2f}"
         print(f"  {'met   ' if target.is_met else 'MISSED'}  {target.name:50}{found:>8}   {target.wanted}")
@@ -55,6 +62,8 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         print(json.dumps({"row": "renewals", **renewals}))
     if apart.reminders:
         print(json.dumps({"row": "reminders", **apart.reminders}))
+    if apart.reports:
+        print(json.dumps({"row": "reports", **apart.reports}))
     for target in targets:
         print(
             json.dumps(
@@ -111,3 +120,16 @@ def _reminder_targets(found: dict[str, Any]) -> Iterator[Target]:
     yield Target("the same, two workers of two bare loops", found["of_bare_with_two"], least=0.35)
     yield Target("the same, two workers of one", found["two_of_one"], least=1.6)
     yield Target("the same, megabytes that a worker gains", found["gained_mb"], most=8)
+
+
+def _report_targets(found: dict[str, Any]) -> Iterator[Target]:
+    if not found:
+        return
+    slowest = max(found["ms"], key=lambda name: float(found["ms"][name]))
+    yield Target(f"the slowest report ({slowest}), ms", found["ms"][slowest], most=100)
+    yield Target("a day's late entries carried over, ms", found["refresh_ms"], most=50)
+    yield Target("all sums anew, of the bare statements", found["rebuild_of_stated"], least=0.5)
+    yield Target("export of payments, of a bare COPY", found["export_of_copy"], least=0.7)
+    yield Target("the same, megabytes gained", found["export_gained_mb"], most=150)
+    if found["payments"] >= reports.MEASURED_FOR:
+        yield Target("revenue from its sums, times the raw rows", found["of_raw"], least=40)

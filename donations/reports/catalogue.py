@@ -178,7 +178,7 @@ def ask(name: str, question: Question) -> kept.Answer:
         )
     if question.into is not None and report.converted is None:
         raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
-    is_quick = report.is_quick and question.known_at is None
+    is_quick = report.is_quick and question.known_at is None and question.into is None
     return kept.get(name, question.as_asked(), now=question.now, is_quick=is_quick)
 
 
