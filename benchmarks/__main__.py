@@ -2,7 +2,8 @@
 `python -m benchmarks` (or `make bench`): measure and print each row beside its target.
 
 `python -m benchmarks nothing limit webhook` measures only these rows, which takes a fraction of the time;
-`python -m benchmarks reminders --due 1000000` that many reminders due at once, which takes some minutes to lay out.
+`python -m benchmarks reminders --due 1000000` that many reminders due at once, which takes some minutes to lay out;
+`python -m benchmarks reports --payments 5000000` the reports of a large house, which takes longer.
 """
 
 from __future__ import annotations
@@ -21,13 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks import place, reminders, report, rounds, servers, staff
+from benchmarks import place, reminders, report, reports, rounds, servers, staff
 from benchmarks.rounds import Row
 
 STAFF_MEMBERS = 10_000  # ten times the small newsroom; `python -m benchmarks.staff` takes more
 NEEDED = ("nothing", "limit")  # every ratio is one to these
 NAMES = (*NEEDED, "best", "webhook", "create", "paced", "sandbox", "campaign", "unchanged", "renewals",
-         "reminders", "staff")  # fmt: skip
+         "reminders", "reports", "staff")  # fmt: skip
 
 
 def main() -> int:
@@ -35,12 +36,13 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="benchmarks", description="Measure the house beside its limits.")
     parser.add_argument("rows", nargs="*", choices=[[], *NAMES], help="all, if none is named")
     parser.add_argument("--due", type=int, default=100_000, help="reminders due at once (%(default)s)")
+    parser.add_argument("--payments", type=int, default=200_000, help="of the reports (%(default)s)")
     given = parser.parse_args()
     wanted = {*given.rows} or {*NAMES}
     began = time.monotonic()
     try:
         with tempfile.TemporaryDirectory(prefix="sustainer-bench-") as scratch:
-            rows, apart = _measure(wanted | {*NEEDED}, Path(scratch), due=given.due)
+            rows, apart = _measure(wanted | {*NEEDED}, Path(scratch), due=given.due, payments=given.payments)
     except (place.NoDatabase, servers.NotServing, rounds.Failed) as problem:
         print(problem, file=sys.stderr)
         return 1
@@ -48,7 +50,9 @@ def main() -> int:
     return 0
 
 
-def _measure(wanted: set[str], scratch: Path, *, due: int) -> tuple[dict[str, Row], report.Apart]:
+def _measure(
+    wanted: set[str], scratch: Path, *, due: int, payments: int
+) -> tuple[dict[str, Row], report.Apart]:
     with ExitStack() as stack:
         here = stack.enter_context(place.prepared(scratch / "data"))
         stack.callback(place.forget_rings)
@@ -56,6 +60,7 @@ def _measure(wanted: set[str], scratch: Path, *, due: int) -> tuple[dict[str, Ro
         here.manage("collectstatic", "--no-input", "--verbosity", "0")
         apart = report.Apart(
             reminders=reminders.measure(environment, here.database_url, due) if "reminders" in wanted else {},
+            reports=reports.measure(environment, here.database_url, payments) if "reports" in wanted else {},
             renewals=_renewals(environment) if "renewals" in wanted else {},
             staff=staff.measure(scratch, STAFF_MEMBERS, rounds=3, brief=True) if "staff" in wanted else {},
         )

@@ -178,7 +178,7 @@ def ask(name: str, question: Question) -> kept.Answer:
         )
     if question.into is not None and report.converted is None:
         raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
-    is_quick = report.is_quick and question.known_at is None
+    is_quick = report.is_quick and question.known_at is None and question.into is None
     return kept.get(name, question.as_asked(), now=question.now, is_quick=is_quick)
 
 
@@ -258,6 +258,7 @@ def _members(asked: Question) -> Any:
         ),
         "average_gift": giving.average(some(), asked.period),
         "lifetime": giving.lifetime(some()),
+        "lifetime_modelled": giving.lifetime_modelled(some(), asked.period.last),
         "donor_retention": giving.donor_retention(some(), asked.period.last.year),
     }
 
@@ -360,7 +361,13 @@ register(
     "members",
     Report(
         _members,
-        (giving.members, giving.average, giving.lifetime, giving.donor_retention),
+        (
+            giving.members,
+            giving.average,
+            giving.lifetime,
+            giving.lifetime_modelled,
+            giving.donor_retention,
+        ),
         knows_when=True,
     ),
 )

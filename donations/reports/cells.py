@@ -35,7 +35,7 @@ Cell = str | int | Decimal | date | datetime | UUID | bool | None
 class Kind(Enum):
     """What a column holds."""
 
-    OWN = auto()  # an id, a number or a word of ours: nothing that anybody could have typed
+    OWN = auto()  # an id, a number or a word of ours or Stripe's: nothing that anybody could have typed
     TEXT = auto()
     MOMENT = auto()  # told in UTC, to the second
     FLAG = auto()  # yes or no
@@ -142,16 +142,16 @@ def in_sql(column: Column) -> Any:
 
 
 def _major_in_sql(minor: Any, currency: str) -> Any:
+    def told(decimals: int) -> Func:
+        shape = f"round(%(expressions)s / {10**decimals}.0, {decimals})::text"
+        return Func(minor, template=shape, output_field=TextField())
+
     by_decimals: dict[int, list[str]] = defaultdict(list)
     for code in currencies.CURRENCIES:
         by_decimals[currencies.get(code).exponent].append(code)
-    cases = []
-    for decimals, codes in sorted(by_decimals.items()):
-        shape = f"round(%(expressions)s / {10**decimals}.0, {decimals})::text"
-        cases.append(
-            When(
-                **{f"{currency}__in": codes},
-                then=Func(minor, template=shape, output_field=TextField()),
-            )
-        )
-    return Case(*cases, default=None, output_field=TextField())
+    by_decimals.pop(_MOST_HAVE)  # without a list of more than a hundred to look through for each amount
+    cases = [When(**{f"{currency}__in": codes}, then=told(each)) for each, codes in by_decimals.items()]
+    return Case(*cases, default=told(_MOST_HAVE), output_field=TextField())
+
+
+_MOST_HAVE = 2  # decimals

@@ -181,6 +181,39 @@ def lifetime(some: Iterable[Gift]) -> dict[str, Any]:
     }
 
 
+def lifetime_modelled(some: Iterable[Gift], last: date) -> dict[str, Any]:
+    """
+    A model, and no figure of the books: what a giver may give in the next three years, by currency.
+
+    Formula: 0.95 × what was given in the 365 days until a day ÷ who gave then × (r + r² + r³), where `retention`, r, is
+    who gave in these and in the 365 days before ÷ who gave in those before. Null where nobody gave before. Reckoned
+    exactly, rounded once, half to even. Unit: minor units a person. Source: `JournalEntry`; the formula is the Newspack
+    project's.
+    """
+    begin, before = last - YEAR, last - 2 * YEAR
+    sums: dict[str, int] = defaultdict(int)
+    givers: dict[str, set[int]] = defaultdict(set)
+    earlier: set[int] = set()
+    for gift in some:
+        if begin < gift.day <= last:
+            sums[gift.currency] += gift.amount_minor
+            givers[gift.currency].add(gift.person_id)
+        elif before < gift.day <= begin:
+            earlier.add(gift.person_id)
+    again = earlier & {person for each in givers.values() for person in each}
+    r = Fraction(len(again), len(earlier)) if earlier else None
+    return {
+        "label": "model",
+        "retention": rate(len(again), len(earlier)),
+        "three_years": {
+            currency: None
+            if r is None
+            else round(Fraction(95, 100) * Fraction(total, len(givers[currency])) * (r + r**2 + r**3))
+            for currency, total in sorted(sums.items())
+        },
+    }
+
+
 def fee_cover(period: Period, filters: Filters = EVERYTHING) -> dict[str, Any]:
     """
     How many payments carried a cover for the fee, and whether it was too little or too much, by currency.

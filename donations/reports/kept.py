@@ -26,7 +26,7 @@ from donations.reports import plans
 from members import doorbell
 from members.models import MembershipStep
 
-LARGE = 50_000  # steps of memberships; up to here a report takes less than a second or so
+LARGE = 20_000  # steps of memberships; up to here a report takes less than a second
 FRESH = timedelta(minutes=30)  # then it is reckoned anew
 WANTED = timedelta(days=2)  # since somebody last asked
 _NOTE_EVERY = timedelta(minutes=10)

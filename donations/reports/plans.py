@@ -11,8 +11,8 @@ from bisect import bisect_right
 from collections.abc import Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
-from dataclasses import dataclass, field, replace
-from datetime import date, datetime, timedelta
+from dataclasses import dataclass, field
+from datetime import date, datetime
 from itertools import groupby
 from typing import Any
 
@@ -135,7 +135,7 @@ def load(*, known_at: datetime | None = None, filters: Filters = EVERYTHING) -> 
 
 def _load(known_at: datetime | None, filters: Filters) -> list[Plan]:
     steps = (
-        MembershipStep.objects.effective(known_at)
+        MembershipStep.objects.all_effective(known_at)
         .filter(membership__source_kind=Membership.Source.CONTRIBUTION)
         .order_by("membership_id", "at", "place", "pk")
     )
@@ -157,8 +157,7 @@ def _load(known_at: datetime | None, filters: Filters) -> list[Plan]:
             interval=contribution["interval"],
             campaign=contribution["campaign__slug"],
         )
-        plan.stretches = list(_stretches(life, contribution))
-        plan.dues = list(_dues(life, plan))
+        _live(plan, life, contribution)
         plans.append(plan)
     return plans
 
@@ -175,49 +174,37 @@ def _contributions(campaign: str | None) -> dict[str, dict[str, Any]]:
     return found
 
 
-def _stretches(life: list[dict[str, Any]], contribution: dict[str, Any]) -> Iterator[Stretch]:
+def _live(plan: Plan, life: list[dict[str, Any]], contribution: dict[str, Any]) -> None:
     """
-    Each stretch of a plan: a step begins one, and so does an end that was foreseen and came.
+    Give a plan its stretches and dues: a step begins a stretch, and so does an end that was foreseen and came.
 
     A renewal changes nothing that counts here, and begins none: most steps are renewals.
     """
-    last: Stretch | None = None
-    for stretch in _every_stretch(life, contribution):
-        if last is None or replace(stretch, since=last.since) != last:
-            yield stretch
-            last = stretch
-
-
-def _dues(life: list[dict[str, Any]], plan: Plan) -> Iterator[datetime]:
-    """The moments at which paid time came to its end, with the plan running and not renewed before."""
-    for place, row in enumerate(life):
-        following = life[place + 1]["at"] if place + 1 < len(life) else None
-        due = row["paid_through"]
-        if due < row["at"] or (following is not None and following < due) or following == row["at"]:
-            continue
-        if row["ends_at"] is not None and row["ends_at"] < due:
-            continue
-        stood = plan.before(row["at"] + timedelta(microseconds=1))
-        if stood is not None and stood.is_running:
-            yield due
-
-
-def _every_stretch(life: list[dict[str, Any]], contribution: dict[str, Any]) -> Iterator[Stretch]:
     year = Interval(contribution["interval"]).charges_a_year
     agreed = (contribution["amount_minor"] + contribution["fee_cover_minor"]) * year
-    ended_as = ""
+    ended_as, stood, counted = "", None, None
     for place, row in enumerate(life):
+        at, due, ends_at = row["at"], row["paid_through"], row["ends_at"]
         following = life[place + 1]["at"] if place + 1 < len(life) else None
         if row["reference"] == _ENDED_AT_ONCE:
             ended_as = _WHY.get(row["ends_as"], VOLUNTARY)
-        is_over = row["ends_at"] is not None and row["ends_at"] <= row["at"]
-        stood = _stand(row, contribution, agreed, ended_as or (_WHY[row["ends_as"]] if is_over else ""))
-        if following != row["at"]:  # of several steps in one moment, how it stood after the last
-            yield stood
-        ends_at = row["ends_at"]
-        if stood.ended_as or ends_at is None or (following is not None and ends_at >= following):
+        if following == at:  # of several steps in one moment, how it stood after the last
             continue
-        yield Stretch(ends_at, 0, 0, ended_as=_WHY[row["ends_as"]])
+        is_over = ends_at is not None and ends_at <= at
+        over_as = ended_as or (_WHY[row["ends_as"]] if is_over else "")
+        counts = (row["annual_minor"], row["paused_at"] is None, over_as)
+        if counts != counted:
+            counted, stood = counts, _stand(row, contribution, agreed, over_as)
+            plan.stretches.append(stood)
+        assert stood is not None, "the first step begins a stretch"
+        comes = following is None or following >= due
+        if stood.is_running and at <= due and comes and (ends_at is None or ends_at >= due):
+            plan.dues.append(due)
+        if over_as or ends_at is None or (following is not None and ends_at >= following):
+            continue
+        stood = Stretch(ends_at, 0, 0, ended_as=_WHY[row["ends_as"]])
+        counted = None
+        plan.stretches.append(stood)
 
 
 def _stand(row: dict[str, Any], contribution: dict[str, Any], agreed: int, ended_as: str) -> Stretch:

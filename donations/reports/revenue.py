@@ -42,7 +42,7 @@ def revenue(
 
     Unit: minor units. Source: `JournalEntry`, which follows `Payment`, `Refund`, `Dispute` and `BalanceEntry`.
     """
-    rows = rollups.read(period, filters, known_at=known_at)
+    rows = rollups.read(period, filters, granularity=granularity, known_at=known_at)
     currencies = sorted({row.currency for row in rows} | ({filters.currency} if filters.currency else set()))
     parts = list(period.parts(granularity))
     by_part: dict[tuple[str, int], list[rollups.Row]] = defaultdict(list)

@@ -11,21 +11,23 @@ from __future__ import annotations
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 from itertools import islice
 from typing import Any, TypeVar
 
 from django.db import connection, transaction
-from django.db.models import Count, F, Sum
+from django.db.models import Count, DateField, F, Func, Sum
+from django.db.models.functions import Trunc
 
 from donations.ledger import journal
 from donations.ledger.journal import Fact
 from donations.models import BalanceEntry, Campaign, JournalEntry, Payment, Refund, RevenueDay
-from donations.reports.periods import Period
+from donations.reports.periods import Granularity, Period
 from donations.reports.plans import EVERYTHING, Filters
 from members.rows import insert_new
 
 BATCH = 5_000
+_AT_ONCE = 500  # sums in one statement; SQLite takes 32,766 parameters
 _KEY = ("day", "campaign_id", "interval", "currency", "kind")
 _SUMS = ("count", "amount_minor", "fee_minor")
 Key = tuple[Any, ...]
@@ -47,8 +49,18 @@ class Row:
     fee: int
 
 
-def read(period: Period, filters: Filters = EVERYTHING, *, known_at: datetime | None = None) -> list[Row]:
-    """What moved in a period: from the sums and what is not in them yet, or as it was known then, from the journal."""
+def read(
+    period: Period,
+    filters: Filters = EVERYTHING,
+    *,
+    granularity: Granularity = Granularity.DAY,
+    known_at: datetime | None = None,
+) -> list[Row]:
+    """
+    What moved in a period: from the sums and what is not in them yet, or as it was known then, from the journal.
+
+    :param granularity: what is added up before it comes here; a row then has the first day of its part.
+    """
     entries = JournalEntry.objects.filter(day__gte=period.first, day__lte=period.last)
     sums = RevenueDay.objects.filter(day__gte=period.first, day__lte=period.last)
     if filters.campaign is not None:
@@ -58,7 +70,10 @@ def read(period: Period, filters: Filters = EVERYTHING, *, known_at: datetime | 
         sums = sums.filter(campaign_id=RevenueDay.ALL_CAMPAIGNS)
     if filters.currency is not None:
         entries, sums = entries.filter(currency=filters.currency), sums.filter(currency=filters.currency)
-    columns = ("day", "currency", "interval", "kind")
+    # Each day stands for itself in the newsroom's calendar, so that the database may divide it into months.
+    part = _first_of(granularity)
+    entries, sums = entries.annotate(part=part), sums.annotate(part=part)
+    columns = ("part", "currency", "interval", "kind")
     if known_at is not None:
         found = _grouped(entries.filter(recorded_at__lte=known_at), columns)
     else:
@@ -67,7 +82,7 @@ def read(period: Period, filters: Filters = EVERYTHING, *, known_at: datetime | 
     for *key, count, amount, fee in found:
         totals[tuple(key)].update({"count": count, "amount": amount, "fee": fee})
     return [
-        Row(day, code, interval, kind, each["count"], each["amount"], each["fee"])
+        Row(max(day, period.first), code, interval, kind, each["count"], each["amount"], each["fee"])
         for (day, code, interval, kind), each in sorted(totals.items())
         if each["count"] or each["amount"] or each["fee"]
     ]
@@ -99,6 +114,17 @@ def read_by_campaign(
         row[_NAMES[kind]] += amount
         row["kept"] += amount
     return totals
+
+
+def _first_of(granularity: Granularity) -> Any:
+    """The first day of the week, month … that a row's day lies in."""
+    if granularity is Granularity.DAY:
+        return F("day")
+    if connection.vendor != "postgresql":
+        return Trunc("day", granularity.value)
+    # Without a zone, which `Trunc` would have each day converted to and back.
+    shape = f"date_trunc('{granularity.value}', %(expressions)s::timestamp)::date"
+    return Func(F("day"), template=shape, output_field=DateField())
 
 
 _NAMES = {"PAYMENT": "gross", "REFUND": "refunds", "DISPUTE": "disputes"}
@@ -152,12 +178,25 @@ def roll_up(*, limit: int = BATCH) -> int:
 
 
 def _add(totals: dict[Key, list[int]]) -> None:
-    for place in range(0, len(totals), 500):
-        keys = sorted(totals)[place : place + 500]
-        insert_new([RevenueDay(**dict(zip(_KEY, key, strict=True))) for key in keys])
-    for key in sorted(totals):
-        changes = {name: F(name) + value for name, value in zip(_SUMS, totals[key], strict=True)}
-        RevenueDay.objects.filter(**dict(zip(_KEY, key, strict=True))).update(**changes)
+    """Add to the sums, one statement for some hundred of them."""
+    table = RevenueDay._meta.db_table
+    columns = ", ".join(connection.ops.quote_name(name) for name in (*_KEY, *_SUMS))
+    added = ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _SUMS)
+    keys = ", ".join(connection.ops.quote_name(name) for name in _KEY)
+    ordered = sorted(totals.items())
+    for place in range(0, len(ordered), _AT_ONCE):
+        some = ordered[place : place + _AT_ONCE]
+        row = f"({', '.join(['%s'] * (len(_KEY) + len(_SUMS)))})"
+        with connection.cursor() as cursor:
+            cursor.execute(
+                f"INSERT INTO {table} ({columns}) VALUES {', '.join([row] * len(some))} "  # noqa: S608  # our own names
+                f"ON CONFLICT ({keys}) DO UPDATE SET {added}",
+                [value for (day, *key), sums in some for value in (_stored(day), *key, *sums)],
+            )
+
+
+def _stored(day: date) -> Any:
+    return connection.ops.adapt_datefield_value(day)
 
 
 # --- Comparing and building anew

@@ -146,6 +146,26 @@ def test_campaigns_are_told_apart_and_come_to_the_whole(house):
     assert whole == sum(Payment.objects.filter(state="SUCCEEDED").values_list("amount_minor", flat=True))
 
 
+def test_three_years_of_a_giver_are_a_model_of_the_last_two():
+    last = date(2026, 12, 31)
+    some = [
+        giving.Gift(person, day, "USD", "once", amount)
+        for person, day, amount in [
+            (1, date(2025, 6, 1), 100),
+            (2, date(2025, 6, 1), 100),
+            (1, date(2026, 6, 1), 3000),
+            (3, date(2026, 6, 1), 1000),
+            (3, date(2024, 6, 1), 9999),  # too long ago to count
+        ]
+    ]
+
+    found = giving.lifetime_modelled(some, last)
+
+    assert found["retention"] == {"numerator": 1, "denominator": 2, "value": 0.5}
+    assert found["three_years"] == {"USD": 1662}  # 0.95 × 2000 × 0.875 = 1662.5, half to even
+    assert giving.lifetime_modelled(some[2:3], last)["three_years"] == {"USD": None}
+
+
 def test_givers_of_two_years_and_what_they_gave_to_date():
     gift = giving.Gift
     some = [
