@@ -415,6 +415,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "members.tasks.forget_sent_mail",
         "schedule": crontab(minute="50", hour="3"),
     },
+    "answer-data-requests": {"task": "members.tasks.answer_data_requests", "schedule": _SWEEP},
+    "forget-late-news": {"task": "donations.tasks.forget_late_news", "schedule": timedelta(minutes=10)},
     "purge-payloads": {"task": "donations.tasks.purge_payloads", "schedule": crontab(minute="40", hour="3")},
 }
 MAIL_RETENTION = timedelta(days=env.number("MAIL_RETENTION_DAYS", 90, least=1))

@@ -11,6 +11,7 @@ from donations import (
     dunning,
     file_import,
     inbox,
+    naming,
     payouts,
     reconciliation,
     recovery,
@@ -101,3 +102,9 @@ def purge_payloads(**_later: object) -> None:
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
     file_import.forget_uploads(now=now)
+
+
+@shared_task
+def forget_late_news(**_later: object) -> None:
+    """Empty the bodies of events that came late and name somebody who was erased."""
+    naming.forget_late_news(since=clock.now() - naming.LATELY)

@@ -7,7 +7,8 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        from reminders import aside, letters, writing
+        from reminders import aside, holding, letters, writing
 
         letters.register(writing.look_up)
         aside.register()
+        holding.register()
