@@ -15,7 +15,7 @@ from donations import queries
 from donations.models import Payment, StripeCustomer, Subscription
 from members import audit, clock, crypto, data_rights, merging, outbox
 from members.models import AuditEntry, DataRequest, ErasedAddress, Member, Merge, Message
-from reminders.models import Reminder, Unsubscription
+from reminders.models import Reminder
 from tests.house import House
 from tests.rights.conftest import AT_WORK, CANARY, ask_erasure, remind, settle, where_told
 
