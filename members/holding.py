@@ -22,6 +22,8 @@ from members.models import (
     MembershipStep,
     Merge,
     Message,
+    ReaderSession,
+    SignInToken,
     StaffNote,
     TwoPeople,
 )
@@ -41,6 +43,7 @@ def register() -> None:
                 Step("last_mail", When.BEFORE, erasing.let_last_mail_leave),
                 Step("mail", When.TWICE, _forget_mail),
                 Step("words", When.TWICE, _forget_words),
+                Step("sessions", When.TWICE, _forget_sessions),
                 Step("downloads", When.TWICE, _forget_downloads),
             ],
         )
@@ -95,6 +98,14 @@ def collect(subject: Subject) -> Mapping[str, Rows]:
             AuditEntry.objects.filter(member_id__in=subject.members, act__in=_SEEN).order_by("number"),
             "at act what",
         ),
+        "sessions": _rows(
+            ReaderSession.objects.filter(**of_them).order_by("began_at", "pk"),
+            "kind began_at seen_on ends_at",
+        ),
+        "sign_ins": _rows(
+            SignInToken.objects.filter(**of_them).order_by("made_at", "pk"),
+            "purpose made_at ends_at spent_at",
+        ),
         "data_requests": _rows(
             DataRequest.objects.filter(**of_them).order_by("asked_at", "pk"), "kind state asked_at done_at"
         ),
@@ -138,6 +149,12 @@ def _forget_words(subject: Subject, now: datetime) -> None:
     AuditReason.objects.filter(entry__member_id__in=subject.members).delete()
     Mark.objects.filter(member__in=subject.members).delete()
     Consent.objects.filter(member__in=subject.members).delete()
+
+
+def _forget_sessions(subject: Subject, now: datetime) -> None:
+    """Sign them out everywhere, and let no link of a mail sign anybody in."""
+    ReaderSession.objects.filter(member__in=subject.members).delete()
+    SignInToken.objects.filter(member__in=subject.members).delete()
 
 
 def _forget_downloads(subject: Subject, now: datetime) -> None:

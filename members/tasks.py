@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from members import clock, data_rights, doorbell, outbox, services
+from members import clock, data_rights, doorbell, outbox, services, sessions, sign_in
 
 
 @shared_task
@@ -37,3 +37,11 @@ def forget_sent_mail(**_later: object) -> None:
 def answer_data_requests(**_later: object) -> None:
     """Gather what readers want to have, erase who wants to be erased, and delete files whose time is over."""
     data_rights.answer_waiting(now=clock.now())
+
+
+@shared_task
+def forget_sign_ins(**_later: object) -> None:
+    """Forget links of mails and sessions of readers that are over."""
+    now = clock.now()
+    sign_in.forget(now=now)
+    sessions.forget(now=now)

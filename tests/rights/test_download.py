@@ -27,7 +27,7 @@ KINDS = {
     "taken_for_one_person", "notes_of_staff", "seen_and_done_by_staff", "data_requests", "contributions",
     "subscriptions", "changes", "payments", "refunds", "disputes", "failed_payments", "announcements",
     "second_charges", "gifts_beside_stripe", "imported_rows", "at_stripe", "reminders", "reminder_mails",
-    "wants_no_reminders",
+    "wants_no_reminders", "sessions", "sign_ins",
 }  # fmt: skip
 
 
@@ -161,6 +161,8 @@ def test_each_table_that_leads_to_a_member_is_told_of_and_erased(db: None) -> No
         "members.Message.member",
         "members.TwoPeople.first",  # a word about two readers; only that there is one would be told
         "members.TwoPeople.second",
+        "members.ReaderSession.member",
+        "members.SignInToken.member",
         "donations.Contribution.member",
         "donations.ImportedRow.member",
         "donations.StripeCustomer.member",
