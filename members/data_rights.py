@@ -137,6 +137,12 @@ class Download:
     content: bytes
 
 
+def can_be_opened(request: DataRequest, *, now: datetime) -> bool:
+    """Whether there is a file to fetch; for requests of `get_requests`."""
+    is_there = hasattr(request, "archive") and request.expires_at is not None
+    return is_there and now < request.expires_at  # type: ignore[operator]  # it has a moment, see the line above
+
+
 def open_download(public_id: UUID, *, member: Member, now: datetime) -> Download | None:
     """What was gathered for this person; None for somebody else's, one that is over, or one that never was."""
     found = (

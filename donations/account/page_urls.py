@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations.account import pages, sign_in_pages
+from donations.account import data_pages, pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
@@ -11,6 +11,9 @@ urlpatterns = [
     path("contributions/", pages.contributions, name="contributions"),
     path("contributions/<uuid:public_id>/", pages.contribution, name="contribution"),
     path("personal/", pages.personal, name="personal"),
+    path("data/", data_pages.data, name="data"),
+    path("data/erase/", data_pages.erase, name="data-erase"),
+    path("data/files/<uuid:public_id>/", data_pages.fetch, name="data-file"),
     # Those whose names begin with "sign-" are nothing to be sent to after signing in (`door.is_page`).
     path("sign-in/", sign_in_pages.ask, name="sign-in"),
     path("sign-in/sent/", sign_in_pages.sent, name="sign-in-sent"),
