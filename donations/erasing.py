@@ -31,6 +31,7 @@ _log = structlog.get_logger(__name__)
 STILL_GIVING = "still_giving"
 WAITS_FOR_STRIPE = "waits_for_stripe"
 _AGAIN = timedelta(minutes=2)
+_BATCH = 500
 _MUCH_LATER = timedelta(hours=6)  # what Stripe refuses, a person has to look at
 
 
@@ -57,12 +58,14 @@ def _without_member(
     """
     if not subject.hashes:
         return []
-    open_ones = (Contribution.objects.order_by("pk") if rows is None else rows).filter(member=None)
-    found = []
-    for row in open_ones.exclude(email=b"").iterator(chunk_size=500):
-        member = subject.member_with(row.email)
-        if member is not None:
-            found.append((row, member))
+    open_ones = (Contribution.objects.all() if rows is None else rows).filter(member=None).exclude(email=b"")
+    found, last = [], 0
+    while batch := list(open_ones.filter(pk__gt=last).order_by("pk")[:_BATCH]):
+        last = batch[-1].pk
+        for row in batch:
+            member = subject.member_with(row.email)
+            if member is not None:
+                found.append((row, member))
     return found
 
 

@@ -52,15 +52,18 @@ def forget(subject: Subject, *, now: datetime) -> NotYet | None:
     ids = _ids_of(subject)
     needles = [form for email in subject.addresses.values() for form in _forms(email)]
     last = int(subject.request.cursor or 0)
-    events = StripeEvent.objects.filter(pk__gt=last).exclude(payload=b"").order_by("pk")
-    seen = 0
-    for event in events[: _BATCH * _AT_ONCE].iterator(chunk_size=_BATCH):
-        seen, last = seen + 1, event.pk
-        text = event.payload
-        folded = text.casefold()
-        if not ids.isdisjoint(_named(text)) or any(needle in folded for needle in needles):
-            _forget(event, text)
-    return NotYet(now, cursor=str(last)) if seen == _BATCH * _AT_ONCE else None
+    events = StripeEvent.objects.exclude(payload=b"").order_by("pk")
+    for _ in range(_AT_ONCE):
+        batch = list(events.filter(pk__gt=last)[:_BATCH])
+        if not batch:
+            return None
+        last = batch[-1].pk
+        for event in batch:
+            text = event.payload
+            folded = text.casefold()
+            if not ids.isdisjoint(_named(text)) or any(needle in folded for needle in needles):
+                _forget(event, text)
+    return NotYet(now, cursor=str(last))
 
 
 def _forms(email: str) -> Iterator[str]:

@@ -6,14 +6,16 @@ import json
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
+from uuid import uuid4
 
 import pytest
 from django.apps import apps
 from django.core.cache import cache
 from django.db import connection
 
-from donations import doubles, naming
-from donations.models import OfflineGift
+from donations import doubles, naming, offline
+from donations.models import Campaign, OfflineGift
+from donations.money import Money
 from members import clock, complimentary, data_rights, merging, outbox
 from members.fields import EncryptedField
 from members.models import DataRequest, Member, Tier
@@ -54,10 +56,6 @@ def canary(house: House) -> Member:
     A gift that goes on and was renewed, one under another address, one by cheque, a page left open, reminders, mails,
     a refund, notes of staff; and both addresses are known for one person's.
     """
-    from donations import offline
-    from donations.models import Campaign
-    from donations.money import Money
-
     house.give_and_pay(interval="month", amount=500, newsletter_consent=True, **CANARY)
     house.give_and_pay(card="5555555555554444", **AT_WORK)
     house.advance(days=32)
@@ -78,7 +76,7 @@ def canary(house: House) -> Member:
             note=why,
             **CANARY,
         ),
-        key=__import__("uuid").uuid4(),
+        key=uuid4(),
         with_receipt=True,
         actor="staff:1",
         now=clock.now(),
@@ -125,8 +123,12 @@ def everything_readable() -> Iterator[tuple[str, str]]:
 
 
 def everything_cached() -> Iterator[tuple[str, str]]:
-    for key, value in getattr(cache, "_cache", {}).items():
-        yield f"cache:{key}", f"{key} {value!r}"
+    held: Any = cache._cache  # type: ignore[attr-defined]  # of either backend: a dictionary, or a client of Redis
+    if not isinstance(held, dict):
+        client = held.get_client()
+        held = {key: client.get(key) for key in client.keys("*")}
+    for key, value in held.items():
+        yield f"cache:{key!r}", f"{key!r} {value!r}"
 
 
 def where_told(*traces: str) -> set[str]:
