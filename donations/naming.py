@@ -27,6 +27,7 @@ _log = structlog.get_logger(__name__)
 _BATCH = 500
 _AT_ONCE = 10  # batches between two notes of how far we are
 LATELY = timedelta(hours=1)
+A_DAY = timedelta(hours=25)  # for the sweep at night, which sees to what workers were away for
 _DONE = (StripeEvent.State.PROCESSED, StripeEvent.State.IGNORED)
 _ID = re.compile(r"\b(?:acct|ch|cs|cus|in|pi|pm|py|seti|sub)_[A-Za-z0-9_]+")
 _REFERENCE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")

@@ -102,6 +102,7 @@ def purge_payloads(**_later: object) -> None:
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
     file_import.forget_uploads(now=now)
+    naming.forget_late_news(since=now - naming.A_DAY)
 
 
 @shared_task

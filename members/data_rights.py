@@ -65,7 +65,7 @@ def ask_download(member: Member, *, asked_by: str = READER, now: datetime) -> Da
 
 def objection_to_erasure(member: Member, *, now: datetime) -> holders.Objection | None:
     """What stands in the way of erasing somebody now; None if nothing does."""
-    subject = holders.subject_of(DataRequest(member=_kept(member), kind=Kind.ERASE, asked_at=now))
+    subject = holders.subject_of(DataRequest(member=member.person, kind=Kind.ERASE, asked_at=now))
     found = (holder.objection(subject) for holder in holders.get_all())
     return next((objection for objection in found if objection), None)
 

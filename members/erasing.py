@@ -205,7 +205,7 @@ def _close(request: DataRequest, *, now: datetime) -> None:
             member_id=request.member_id,
             now=now,
         )
-    log.info("reader erased", request=str(request.public_id))
+    log.info("reader erased", request=str(request.public_id), member=request.member_id)
 
 
 # --- The last mail

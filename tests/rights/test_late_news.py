@@ -11,8 +11,8 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from donations import facts, inbox, naming, queries, reconciliation
-from donations.models import Contribution, Payment, StripeEvent, StripeImportProblem
+from donations import doubles, facts, inbox, naming, queries, reconciliation
+from donations.models import ChargeTrace, Contribution, Payment, StripeEvent, StripeImportProblem
 from members import clock
 from members.models import Member
 from tests.donations.strangers import OtherSoftware
@@ -63,6 +63,8 @@ def test_the_event_of_the_payment_itself_can_come_after_the_erasure(house: House
         (2500, "SUCCEEDED"),
     ]
     assert not Member.objects.exclude(email=b"").exists()
+    assert not ChargeTrace.objects.exists()
+    assert doubles.note_marks() == 0
     assert where_told() == set()
     house.assert_books_agree()
 
