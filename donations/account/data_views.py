@@ -102,7 +102,10 @@ class Data(ReaderView):
 class DataFile(ReaderView):
     """The zip file, for a week, for its own reader; anybody else, and everybody later, gets a 404."""
 
-    @extend_schema(responses={(200, "application/zip"): OpenApiTypes.BINARY, 401: NOT_SIGNED_IN})
+    @extend_schema(
+        operation_id="me_data_file",
+        responses={(200, "application/zip"): OpenApiTypes.BINARY, 401: NOT_SIGNED_IN},
+    )
     def get(self, request: Request, public_id: UUID) -> HttpResponse:
         found = data_rights.open_download(public_id, member=self.reader, now=clock.now())
         if found is None:
