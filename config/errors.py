@@ -30,6 +30,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.TooLateForOneTime: 409,
     donations.StillGiving: 409,
     donations.IdempotencyKeyReused: 409,
+    donations.AddressTaken: 409,
     donations.IdempotencyKeyInUse: 409,
     donations.TooManyCheckouts: 429,
     donations.TooManySignIns: 429,

@@ -18,6 +18,7 @@ from donations import (
     returns,
     services,
 )
+from donations.account import personal
 from members import clock, doorbell
 
 
@@ -109,3 +110,9 @@ def purge_payloads(**_later: object) -> None:
 def forget_late_news(**_later: object) -> None:
     """Empty the bodies of events that came late and name somebody who was erased."""
     naming.forget_late_news(since=clock.now() - naming.LATELY)
+
+
+@shared_task
+def follow_addresses(**_later: object) -> None:
+    """Tell Stripe where to write to readers who changed their address."""
+    personal.follow_addresses(now=clock.now())

@@ -10,6 +10,7 @@ from django.db.models import Q
 from members import erasing, holders, outbox
 from members.holders import NotYet, Rows, Step, Subject, When
 from members.models import (
+    AddressChange,
     AuditEntry,
     AuditReason,
     Bounce,
@@ -102,6 +103,9 @@ def collect(subject: Subject) -> Mapping[str, Rows]:
             ReaderSession.objects.filter(**of_them).order_by("began_at", "pk"),
             "kind began_at seen_on ends_at",
         ),
+        "address_changes": _rows(
+            AddressChange.objects.filter(**of_them).order_by("made_at", "pk"), "made_at passed_on_at"
+        ),
         "sign_ins": _rows(
             SignInToken.objects.filter(**of_them).order_by("made_at", "pk"),
             "purpose made_at ends_at spent_at",
@@ -152,7 +156,8 @@ def _forget_words(subject: Subject, now: datetime) -> None:
 
 
 def _forget_sessions(subject: Subject, now: datetime) -> None:
-    """Sign them out everywhere, and let no link of a mail sign anybody in."""
+    """Sign them out everywhere, let no link of a mail sign anybody in, and tell Stripe of no address any more."""
+    AddressChange.objects.filter(member__in=subject.members).delete()
     ReaderSession.objects.filter(member__in=subject.members).delete()
     SignInToken.objects.filter(member__in=subject.members).delete()
 

@@ -6,7 +6,7 @@ successor.
 """
 
 from members.complimentary import NotPossible, end_complimentary, give_complimentary
-from members.joining import WasErased, get_or_join, nobody, record_consent
+from members.joining import WasErased, get_or_join, nobody, record_consent, withdraw_consent
 from members.memberships import end_due_memberships, follow_plan, follow_tiers
 from members.plans import Amount, Failed, Paid, Plan, Source, Switch
 
@@ -27,4 +27,5 @@ __all__ = [
     "give_complimentary",
     "nobody",
     "record_consent",
+    "withdraw_consent",
 ]

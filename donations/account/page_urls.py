@@ -2,15 +2,21 @@
 
 from django.urls import path
 
-from donations.account import data_pages, pages, sign_in_pages
+from donations.account import data_pages, pages, personal_pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
     path("", pages.overview, name="overview"),
     path("payments/", pages.payments, name="payments"),
+    path("payments/<uuid:public_id>/", pages.receipt, name="receipt"),
+    path("payments/<uuid:public_id>/receipt.pdf", pages.receipt_file, name="receipt-file"),
+    path("statements/<int:year>/", pages.statement, name="statement"),
+    path("statements/<int:year>/statement.pdf", pages.statement_file, name="statement-file"),
     path("contributions/", pages.contributions, name="contributions"),
     path("contributions/<uuid:public_id>/", pages.contribution, name="contribution"),
-    path("personal/", pages.personal, name="personal"),
+    path("personal/", personal_pages.personal_data, name="personal"),
+    path("personal/address/", personal_pages.address, name="address"),
+    path("personal/address/<str:token>/", personal_pages.confirm_address, name="confirm-address"),
     path("data/", data_pages.data, name="data"),
     path("data/erase/", data_pages.erase, name="data-erase"),
     path("data/files/<uuid:public_id>/", data_pages.fetch, name="data-file"),

@@ -27,7 +27,7 @@ KINDS = {
     "taken_for_one_person", "notes_of_staff", "seen_and_done_by_staff", "data_requests", "contributions",
     "subscriptions", "changes", "payments", "refunds", "disputes", "failed_payments", "announcements",
     "second_charges", "gifts_beside_stripe", "imported_rows", "at_stripe", "reminders", "reminder_mails",
-    "wants_no_reminders", "sessions", "sign_ins",
+    "wants_no_reminders", "sessions", "sign_ins", "address_changes",
 }  # fmt: skip
 
 
@@ -151,6 +151,7 @@ def test_each_table_that_leads_to_a_member_is_told_of_and_erased(db: None) -> No
             if isinstance(field, models.ForeignKey) and field.related_model is Member:
                 leads.add(f"{model._meta.label}.{field.name}")
     assert leads == {
+        "members.AddressChange.member",
         "members.Consent.member",
         "members.DataRequest.member",
         "members.Mark.member",
