@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import axe_playwright_python
 import pytest
 from playwright.sync_api import Browser, Page
 
@@ -18,18 +17,17 @@ from tests.account.conftest import GRACE, link_in_mail
 from tests.browser import CHROMIUM
 from tests.house import House
 from tests.rights.conftest import settle
-from tests.widget.conftest import chromium  # noqa: F401  (a fixture)
+from tests.widget.conftest import AXE
 
 pytestmark = [
     pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium"),
     pytest.mark.django_db(transaction=True),
     pytest.mark.xdist_group("browser"),
 ]
-_AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture
-def page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Page]:  # noqa: F811
+def page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Page]:
     settings.PUBLIC_BASE_URL = live_server.url
     context = chromium.new_context(locale="en-US", viewport={"width": 390, "height": 844})
     context.set_default_timeout(15_000)
@@ -38,7 +36,7 @@ def page(chromium: Browser, live_server: Any, settings: Any) -> Iterator[Page]: 
 
 
 def barriers(page: Page) -> list[str]:
-    page.evaluate(_AXE)
+    page.evaluate(AXE)
     found = page.evaluate("axe.run(document, {resultTypes: ['violations']})")
     return [each["id"] for each in found["violations"] if each["impact"] in ("serious", "critical")]
 
