@@ -185,7 +185,7 @@ def _look(text: str, campaign: Campaign, *, now: datetime) -> Preview:
         content = next((before[one] for one in hashes[row.number] if one in before), None)
         if content is None:
             new.append(row)
-        elif content not in crypto.lookup_hashes(row.content):
+        elif content and content not in crypto.lookup_hashes(row.content):
             changed.append(Fault(row.number, "reference", "changed_since"))
     known = len(table.rows) - len(new) - len(changed)
     erased = _of_erased(new, now=now)

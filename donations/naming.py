@@ -31,7 +31,7 @@ A_DAY = timedelta(hours=25)  # for the sweep at night, which sees to what worker
 _DONE = (StripeEvent.State.PROCESSED, StripeEvent.State.IGNORED)
 _ID = re.compile(r"\b(?:acct|ch|cs|cus|in|pi|pm|py|seti|sub)_[A-Za-z0-9_]+")
 _REFERENCE = re.compile(r"\b[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\b")
-_ADDRESS = re.compile(r"[^\s\"'<>,;:()\\]+@[^\s\"'<>,;:()\\]+")
+_ADDRESS = re.compile(r"[^\s\"'<>,;:()\\]{1,64}@[^\s\"'<>,;:()\\]{1,255}")
 # Where Stripe says something about a person, in any object of its API.
 _PERSONAL = frozenset(
     "address billing_details customer_address customer_details customer_email customer_name customer_phone "
@@ -98,7 +98,7 @@ def forget_late_news(*, since: datetime) -> int:
 
     :param since: look at what was dealt with from then on.
     """
-    if not holders.members_of_erased():
+    if not holders.is_anybody_erased():
         return 0
     events = StripeEvent.objects.filter(state__in=_DONE, processed_at__gte=since).exclude(payload=b"")
     emptied = last = 0

@@ -142,6 +142,6 @@ def steps(when: When) -> list[Step]:
     return [step for holder in get_all() for step in holder.steps if step.when is when]
 
 
-def members_of_erased() -> bool:
+def is_anybody_erased() -> bool:
     """Whether anybody was ever erased: if not, there is nothing to guard."""
     return Member.objects.filter(erased_at__isnull=False).exists()

@@ -12,7 +12,15 @@ import pytest
 from django.core.management import call_command
 
 from donations import doubles, facts, inbox, naming, queries, reconciliation
-from donations.models import ChargeTrace, Contribution, Payment, StripeEvent, StripeImportProblem
+from donations.models import (
+    Campaign,
+    ChargeTrace,
+    Contribution,
+    FileImport,
+    Payment,
+    StripeEvent,
+    StripeImportProblem,
+)
 from members import clock
 from members.models import Member
 from tests.donations.strangers import OtherSoftware
@@ -142,6 +150,40 @@ def test_an_old_file_brings_nobody_back(house: House, ada: Member, tmp_path: Pat
     assert "was_erased" in said
     assert [member.email for member in Member.objects.exclude(email=b"")] == ["new@example.org"]
     assert where_told() == set()
+
+
+def test_a_file_that_was_imported_before_the_erasure_is_known_and_brings_nobody_back(
+    house: House, ada: Member, tmp_path: Path
+) -> None:
+    row = f"{ADA['email']},Ada Wrenfield,12.50,USD,2020-05-01,once,,A1\n"
+    import_file(tmp_path, row)
+    assert where_told() != set()
+    settle(house, ask_erasure(ada))
+
+    said = import_file(tmp_path, row)
+
+    assert "changed_since" not in said
+    assert Payment.objects.count() == 2
+    assert where_told() == set()
+
+
+def test_a_file_that_waits_to_be_imported_is_forgotten_if_it_names_the_reader(
+    house: House, ada: Member
+) -> None:
+    waiting = {
+        name: FileImport.objects.create(
+            campaign=Campaign.objects.get(),
+            content=HEAD + f"{email},,,,,,,\n",
+            digest=name,
+            uploaded_by="staff:1",
+            uploaded_at=clock.now(),
+        )
+        for name, email in (("hers", ADA["email"].upper()), ("others", "grace@example.org"))
+    }
+    settle(house, ask_erasure(ada))
+
+    assert FileImport.objects.get(pk=waiting["hers"].pk).content == ""
+    assert "grace@" in FileImport.objects.get(pk=waiting["others"].pk).content
 
 
 def test_who_comes_again_is_welcome_as_somebody_new(house: House, ada: Member, mailoutbox: Any) -> None:
