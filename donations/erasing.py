@@ -6,6 +6,7 @@ The steps are called by `members.erasing`, may be done twice, and can be broken 
 
 from __future__ import annotations
 
+import contextlib
 from datetime import datetime, timedelta
 from typing import Any
 
@@ -182,6 +183,35 @@ def _forget_in_books(subject: Subject, now: datetime) -> NotYet | None:
 def _forget_events(subject: Subject, now: datetime) -> NotYet | None:
     """Empty the bodies of Stripe's events that name them."""
     return naming.forget(subject, now=now)
+
+
+# --- And ever after
+
+
+def end_what_began_late(*, now: datetime) -> int:
+    """
+    End plans of readers who were erased, and have Stripe delete what it made of them anew; how many calls that took.
+
+    A page that was paid in the minute of the erasure, or whose event was lost until now: nobody could be told of the
+    payments to come. What was paid stays a gift.
+    """
+    calls = 0
+    plans = Subscription.objects.filter(contribution__member__erased_at__isnull=False)
+    payers = StripeCustomer.objects.filter(member__erased_at__isnull=False, deleted_at=None)
+    try:
+        for subscription in plans.exclude(state=Subscription.State.CANCELLED).order_by("pk")[:_BATCH]:
+            calls += 1
+            with contextlib.suppress(GoneAtStripe):  # its event is on its way, or reconciliation fetches it
+                stopping.stop_at_once(subscription)
+        for payer in payers.order_by("pk")[:_BATCH]:
+            calls += 1
+            try:
+                gateway.delete_customer(payer.stripe_id)
+            except GoneAtStripe:
+                StripeCustomer.objects.filter(pk=payer.pk, deleted_at=None).update(deleted_at=now)
+    except (PaymentsUnavailable, PaymentsRefused) as error:
+        _log.warning("what began late of an erased reader goes on", why=type(error).__name__)
+    return calls
 
 
 STEPS = [

@@ -9,6 +9,7 @@ from donations import (
     card_expiry,
     doubles,
     dunning,
+    erasing,
     file_import,
     inbox,
     naming,
@@ -108,8 +109,10 @@ def purge_payloads(**_later: object) -> None:
 
 @shared_task
 def forget_late_news(**_later: object) -> None:
-    """Empty the bodies of events that came late and name somebody who was erased."""
-    naming.forget_late_news(since=clock.now() - naming.LATELY)
+    """End what began late for somebody who was erased, and empty the bodies of events that came late and name them."""
+    now = clock.now()
+    erasing.end_what_began_late(now=now)
+    naming.forget_late_news(since=now - naming.LATELY)
 
 
 @shared_task

@@ -11,15 +11,17 @@ from typing import Any
 import pytest
 from django.core.management import call_command
 
-from donations import doubles, facts, inbox, naming, queries, reconciliation
+from donations import doubles, erasing, facts, inbox, naming, queries, reconciliation, tasks
 from donations.models import (
     Campaign,
     ChargeTrace,
     Contribution,
     FileImport,
     Payment,
+    StripeCustomer,
     StripeEvent,
     StripeImportProblem,
+    Subscription,
 )
 from members import clock
 from members.models import Member
@@ -73,6 +75,30 @@ def test_the_event_of_the_payment_itself_can_come_after_the_erasure(house: House
     assert not Member.objects.exclude(email=b"").exists()
     assert not ChargeTrace.objects.exists()
     assert doubles.note_marks() == 0
+    assert where_told() == set()
+    house.assert_books_agree()
+
+
+def test_what_began_in_the_minute_of_the_erasure_is_ended(house: House, ada: Member, mailoutbox: Any) -> None:
+    """Paid on Stripe's page; Stripe told nothing of it until the reader was gone."""
+    begun = house.begin(**ADA, interval="month")
+    house.stripe.pay(session_of(begun), card="5555555555554444")
+    house.stripe.take_webhooks()
+    settle(house, ask_erasure(ada))
+    reconciliation.reconcile(since=clock.now() - timedelta(days=1), now=clock.now())
+    house.catch_up()
+    assert Subscription.objects.get().state == "ACTIVE"
+
+    tasks.forget_late_news()
+    house.catch_up()
+    tasks.forget_late_news()
+
+    assert Subscription.objects.get().state == "CANCELLED"
+    assert not StripeCustomer.objects.filter(deleted_at=None).exists()
+    assert erasing.end_what_began_late(now=clock.now()) == 0
+    customers = [row for row in house.stripe.account.objects.values() if row["object"] == "customer"]
+    assert "wrenfield" not in json.dumps(customers).casefold()
+    assert mailoutbox[-1].kind == "erasure_begins"
     assert where_told() == set()
     house.assert_books_agree()
 
