@@ -29,6 +29,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.UnknownCampaign: 404,
     donations.NotOneTime: 409,
     donations.TooLateForOneTime: 409,
+    donations.StillGiving: 409,
     donations.IdempotencyKeyReused: 409,
     donations.AddressTaken: 409,
     donations.IdempotencyKeyInUse: 409,

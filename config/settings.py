@@ -435,6 +435,8 @@ CELERY_BEAT_SCHEDULE = {
         "task": "members.tasks.forget_sent_mail",
         "schedule": crontab(minute="50", hour="3"),
     },
+    "answer-data-requests": {"task": "members.tasks.answer_data_requests", "schedule": _SWEEP},
+    "forget-late-news": {"task": "donations.tasks.forget_late_news", "schedule": timedelta(minutes=10)},
     "forget-sign-ins": {
         "task": "members.tasks.forget_sign_ins",
         "schedule": crontab(minute="55", hour="3"),

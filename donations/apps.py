@@ -7,7 +7,7 @@ class DonationsConfig(AppConfig):
     name = "donations"
 
     def ready(self) -> None:
-        from donations import dunning, kinds, letters, notices
+        from donations import dunning, holding, kinds, letters, notices
         from donations.account import letters as account_letters
         from donations.reports import digest
         from members import farewells
@@ -20,6 +20,7 @@ class DonationsConfig(AppConfig):
         )
         kinds.register()
         digest.register()
+        holding.register()
         account_letters.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -62,6 +62,7 @@ MESSAGES = {
     "formula": "A text may not begin with =, +, - or @: a spreadsheet would run it as a formula.",
     "email_missing": "There has to be an e-mail address.",
     "email_invalid": "This is no e-mail address that mail can reach.",
+    "was_erased": "This reader asked to be erased. Leave the row out.",
     "name_invalid": "A name may have 100 letters and no special characters.",
     "amount_invalid": "Write the amount in digits, such as 12.50, without a currency sign or thousands separators.",
     "amount_not_positive": "The amount must be more than nothing.",

@@ -254,9 +254,9 @@ def note_marks() -> int:
 
     Done before traces are forgotten: by then it is known whose each payment is.
     """
-    traces = ChargeTrace.objects.filter(payment__contribution__member__isnull=False).exclude(
-        card_hash="", place_hash=""
-    )
+    traces = ChargeTrace.objects.filter(
+        payment__contribution__member__isnull=False, payment__contribution__member__erased_at=None
+    ).exclude(card_hash="", place_hash="")
     rows = traces.values_list("payment__contribution__member", "card_hash", "place_hash")
     marks: set[tuple[int, str, str]] = set()
     for member, card, place in rows.iterator():

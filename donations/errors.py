@@ -54,6 +54,12 @@ class TooLateForOneTime(DonationError):
     code = "too_late"
 
 
+class StillGiving(DonationError):
+    """Nobody is erased while they give regularly, unless they want that ended as well. Nothing was done."""
+
+    code = "still_giving"
+
+
 class IdempotencyKeyReused(DonationError):
     """The key was used for another request. Nothing was done."""
 

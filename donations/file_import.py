@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import hashlib
 import uuid
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
@@ -25,9 +25,9 @@ from donations.csv_rows import Fault, Row
 from donations.intervals import Interval
 from donations.models import Campaign, Contribution, FileImport, ImportedRow, OfflineGift
 from donations.money import Money
-from members import crypto
+from members import addresses, crypto
 from members import services as members
-from members.models import Member
+from members.models import ErasedAddress, Member
 from members.rows import among
 
 KEPT_FOR = timedelta(days=1)  # a file that was looked at and not imported
@@ -185,13 +185,17 @@ def _look(text: str, campaign: Campaign, *, now: datetime) -> Preview:
         content = next((before[one] for one in hashes[row.number] if one in before), None)
         if content is None:
             new.append(row)
-        elif content not in crypto.lookup_hashes(row.content):
+        elif content and content not in crypto.lookup_hashes(row.content):
             changed.append(Fault(row.number, "reference", "changed_since"))
+    known = len(table.rows) - len(new) - len(changed)
+    erased = _of_erased(new, now=now)
+    new = [row for row in new if row.number not in erased]
+    changed += [Fault(number, "email", "was_erased") for number in sorted(erased)]
     found = Preview(
         count=table.count,
         new=new,
         names=names,
-        known=len(table.rows) - len(new) - len(changed),
+        known=known,
         faults=sorted([*table.faults, *changed], key=lambda fault: fault.row),
         members=len({row.email.lower() for row in new}),
     )
@@ -200,6 +204,29 @@ def _look(text: str, campaign: Campaign, *, now: datetime) -> Preview:
             zero = Money.zero(row.amount.currency)
             found.totals[row.amount.currency] = found.totals.get(row.amount.currency, zero) + row.amount
     return found
+
+
+def _of_erased(rows: Sequence[Row], *, now: datetime) -> set[int]:
+    """
+    The numbers of the rows about readers who were erased after what the row tells, or at any time if it tells no day.
+
+    Not of those who have come again since, as new members.
+    """
+    by_hash: dict[str, list[Row]] = defaultdict(list)
+    for row in rows:
+        for one in crypto.lookup_hashes(addresses.identity(addresses.normalise(row.email))):
+            by_hash[one].append(row)
+    gone = dict(
+        ErasedAddress.objects.filter(among("email_hash", by_hash)).values_list("email_hash", "erased_at")
+    )
+    back = set(Member.objects.filter(among("email_hash", gone)).values_list("email_hash", flat=True))
+    return {
+        row.number
+        for one, erased_at in gone.items()
+        if one not in back
+        for row in by_hash[one]
+        if row.day is None or offline.moment_of(row.day, now=now) <= erased_at
+    }
 
 
 def _names(rows: Sequence[Row]) -> dict[int, str]:

@@ -70,9 +70,11 @@ def _welcome_member(contribution: Contribution, *, now: datetime) -> Member | No
         member = members.get_or_join(
             email=contribution.email, name=contribution.name, locale=contribution.locale, now=first
         )
+    except members.WasErased:
+        member = members.nobody(now=first)  # the money is booked, and nobody is written to
     except InvalidAddress:
         return None  # what a payer typed at Stripe can be no address of ours; the payment stays booked
-    if contribution.newsletter_consent:
+    if contribution.newsletter_consent and member.erased_at is None:
         members.record_consent(
             member=member,
             purpose=NEWSLETTER,
@@ -95,7 +97,7 @@ def _welcome_member(contribution: Contribution, *, now: datetime) -> Member | No
 def _remember_earlier_start(contribution: Contribution, member: Member, new: list[Payment]) -> None:
     """A first payment may be told after a later one; the reader joined with the first."""
     first = new[0].paid_at if new else None
-    if first and first < member.joined_at:
+    if first and first < member.joined_at and member.erased_at is None:
         members.get_or_join(email=member.email, locale=contribution.locale, now=first)
 
 

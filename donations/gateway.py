@@ -282,6 +282,16 @@ def end_now(subscription_id: str) -> None:
             )
 
 
+def delete_customer(customer_id: str) -> None:
+    """
+    Have Stripe delete its record of a payer: name, address, e-mail and cards. Subscriptions that run end by it.
+
+    What was paid stays at Stripe, as its law wants. Raises GoneAtStripe for one that is deleted, PaymentsUnavailable.
+    """
+    with _errors_as_ours("delete customer"):
+        _client().v1.customers.delete(customer_id)
+
+
 def give_back(*, payment_intent: str, charge: str, key: str) -> None:
     """
     Return all of a payment that was made twice by accident; asking again with the same key does it once.

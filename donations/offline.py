@@ -98,7 +98,10 @@ def _write_down(entry: Entry, at: datetime, *, origin: str, now: datetime | None
     locale = entry.locale or entry.campaign.locale
     member = None
     if entry.email:
-        member = members.get_or_join(email=entry.email, name=entry.name, locale=locale[:12], now=at)
+        try:
+            member = members.get_or_join(email=entry.email, name=entry.name, locale=locale[:12], now=at)
+        except members.WasErased:
+            member = members.nobody(now=at)
     contribution = Contribution(
         campaign=entry.campaign,
         member=member,

@@ -54,6 +54,18 @@ def stop(subscription: Subscription) -> Ending:
     return ending
 
 
+def stop_at_once(subscription: Subscription) -> None:
+    """
+    Ask Stripe to end it now, whatever is paid for, and to ask for nothing that is open any more.
+
+    For a reader who is erased: there will be nobody to be a member for the rest of the time.
+
+    :raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused: as the gateway.
+    """
+    if subscription.state != State.CANCELLED:
+        gateway.end_now(subscription.stripe_id)
+
+
 def keep(subscription: Subscription) -> None:
     """
     Ask Stripe to let it go on after all, as long as it has not ended.

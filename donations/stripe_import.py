@@ -61,6 +61,7 @@ REASONS = {
     "other_rhythm": "It is not paid once a month or once a year.",
     "unknown_currency": "We do not take this currency.",
     "no_address": "Stripe knows no e-mail address of the payer.",
+    "was_erased": "The reader with this address asked to be erased after it began.",
     "bad_address": "The payer's e-mail address is none that mail can reach.",
     "never_paid": "Its first payment never came.",
     "other_product": "It is for a product that was not asked for.",
@@ -334,9 +335,12 @@ def _take_subscription(
 
 def _giver(payer: facts.Payer, campaign: Campaign, *, joined_at: datetime) -> ledger.Giver:
     locale = payer.locale if 2 <= len(payer.locale) <= 12 else campaign.locale
-    member = members.get_or_join(
-        email=payer.email, name=name_or_nothing(payer.name), locale=locale, now=joined_at
-    )
+    try:
+        member = members.get_or_join(
+            email=payer.email, name=name_or_nothing(payer.name), locale=locale, now=joined_at
+        )
+    except members.WasErased as error:
+        raise _LeftOut("was_erased") from error
     return ledger.Giver(member=member, locale=locale, customer=payer.customer)
 
 

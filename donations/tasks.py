@@ -9,8 +9,10 @@ from donations import (
     card_expiry,
     doubles,
     dunning,
+    erasing,
     file_import,
     inbox,
+    naming,
     payouts,
     reconciliation,
     recovery,
@@ -130,6 +132,15 @@ def purge_payloads(**_later: object) -> None:
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
     file_import.forget_uploads(now=now)
+    naming.forget_late_news(since=now - naming.A_DAY)
+
+
+@shared_task
+def forget_late_news(**_later: object) -> None:
+    """End what began late for somebody who was erased, and empty the bodies of events that came late and name them."""
+    now = clock.now()
+    erasing.end_what_began_late(now=now)
+    naming.forget_late_news(since=now - naming.LATELY)
 
 
 @shared_task

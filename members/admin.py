@@ -36,6 +36,7 @@ from members.long_lists import LongList, few_values
 from members.models import (
     Bounce,
     Consent,
+    DataRequest,
     Member,
     Membership,
     MembershipStep,
@@ -360,6 +361,30 @@ class BounceForm(forms.ModelForm[Bounce]):
             return addresses.normalise(self.cleaned_data["email"])
         except addresses.InvalidAddress as error:
             raise forms.ValidationError(str(error)) from error
+
+
+@admin.register(DataRequest)
+class DataRequestAdmin(Window, admin.ModelAdmin[DataRequest]):
+    """What readers asked about their own data, and how far it is; the answers themselves nobody sees here."""
+
+    list_display = ("public_id", "kind", "state", "asked_at", "asked_by", "problem", "done_at")
+    list_filter = ("kind", "state")
+    ordering = ("-asked_at", "-pk")
+    fields = (
+        "public_id",
+        "kind",
+        "member",
+        "state",
+        "stop_giving",
+        "asked_at",
+        "asked_by",
+        "steps",
+        "problem",
+        "attempts",
+        "next_look_at",
+        "done_at",
+        "expires_at",
+    )
 
 
 @admin.register(Bounce)

@@ -111,6 +111,8 @@ KINDS: dict[str, Kind] = {
             needs=frozenset({"tier_name", "ended_on", "come_back_url"}),
             may_have=frozenset({"reason_text"}),
         ),
+        Kind("data_ready", needs=frozenset({"page_url", "until_text"})),
+        Kind("erasure_begins", needs=frozenset({"asked_on"})),
     )
 }
 

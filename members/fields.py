@@ -239,6 +239,18 @@ class EncryptedJSONField(EncryptedField[Any, Any]):
         return json.loads(plain)
 
 
+class EncryptedBytesField(EncryptedField[bytes, bytes]):
+    """A file, encrypted at rest."""
+
+    nothing = b""
+
+    def to_bytes(self, value: Any) -> bytes:
+        return bytes(value)
+
+    def from_bytes(self, plain: bytes) -> bytes:
+        return plain
+
+
 class LookupHashField(models.CharField[str, str]):
     """
     The keyed hash by which a row is found without reading an encrypted field (`crypto.lookup_hash`).

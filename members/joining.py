@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+import uuid
 from datetime import datetime
 
-from members import addresses, crypto, people
+from django.conf import settings
+
+from members import addresses, crypto, erasing, people
 from members.models import Consent, Member
 from members.rows import insert_new
+
+
+class WasErased(Exception):
+    """The reader with this address was erased after what is told now: it makes nobody a member again."""
 
 
 def get_or_join(*, email: str, name: str = "", locale: str = "en", now: datetime) -> Member:
@@ -21,11 +28,14 @@ def get_or_join(*, email: str, name: str = "", locale: str = "en", now: datetime
     address changes none of them, since anybody can type anybody's address; a call that comes late does.
 
     :raises addresses.InvalidAddress: it is no e-mail address.
+    :raises WasErased: its reader was erased, and `now` is before that. Who comes again later is a new member.
     """
     address = addresses.normalise(email)
     hashes = crypto.lookup_hashes(addresses.identity(address))
     member = Member.objects.filter(email_hash__in=hashes).first()
     if member is None:
+        if erasing.is_erased(hashes, at=now):
+            raise WasErased("The reader with this address was erased.")
         newcomer = Member(
             email_hash=hashes[0],
             email=address,
@@ -41,6 +51,18 @@ def get_or_join(*, email: str, name: str = "", locale: str = "en", now: datetime
     if name and (member.name_told_at is None or now < member.name_told_at):
         _take_name(member, name, now)
     return member
+
+
+def nobody(*, now: datetime) -> Member:
+    """A member without address and name, for money of somebody who was erased: what the books keep points to it."""
+    public_id = uuid.uuid4()
+    return Member.objects.create(
+        public_id=public_id,
+        email_hash=f"erased:{public_id.hex}",
+        locale=settings.LANGUAGE_CODE,
+        joined_at=now,
+        erased_at=now,
+    )
 
 
 def _take_back_joining(member: Member, address: str, locale: str, now: datetime) -> None:

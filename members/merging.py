@@ -10,7 +10,7 @@ consents and mails are then where they would be had it never been, those that ca
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -19,7 +19,7 @@ import structlog
 from django.db import transaction
 from django.db.models import Q
 
-from members.models import Mark, Member, Merge, TwoPeople
+from members.models import DataRequest, Mark, Member, Merge, TwoPeople
 
 log = structlog.get_logger(__name__)
 
@@ -109,6 +109,10 @@ def _refusal(kept: int, duplicate: int, tops: dict[int, int], standing: Merge | 
         return "This is one member, not two."
     if tops[kept] == tops[duplicate]:
         return "These members are one person already."
+    if Member.objects.filter(pk__in=tops.values(), erased_at__isnull=False).exists():
+        return "One of them was erased: nobody can say any more who that was."
+    if _are_being_erased(tops.values()):
+        return "One of them is being erased right now."
     if standing is not None:
         return "The second member is merged into another one. Undo that first, or merge that one instead."
     return ""
@@ -122,6 +126,7 @@ def undo(merge: Merge, *, actor: str, now: datetime) -> bool:
 
     :param actor: who says so, such as "staff:7".
     :returns: whether this call did it; False if it had been undone.
+    :raises CannotMerge: the reader is being erased.
     """
 
     def act() -> bool:
@@ -129,6 +134,8 @@ def undo(merge: Merge, *, actor: str, now: datetime) -> bool:
         standing = Merge.objects.filter(pk=merge.pk, undone_at=None)
         if not standing.update(undone_at=now, undone_by=actor):
             return False
+        if _are_being_erased([top]):
+            raise CannotMerge("This reader is being erased right now, with all of their addresses.")
         branch = _branch(merge.duplicate_id, top)
         Member.objects.filter(pk=merge.duplicate_id).update(merged_into=None)
         Member.objects.filter(pk__in=branch).update(merged_into=merge.duplicate_id)
@@ -138,6 +145,13 @@ def undo(merge: Merge, *, actor: str, now: datetime) -> bool:
     done = _until_nobody_interferes(act)
     merge.refresh_from_db(fields=["undone_at", "undone_by"])
     return done
+
+
+def _are_being_erased(tops: Collection[int]) -> bool:
+    wanted = DataRequest.objects.filter(
+        Q(member__in=tops) | Q(member__merged_into__in=tops), kind=DataRequest.Kind.ERASE
+    )
+    return wanted.filter(state__in=DataRequest.OPEN).exists()
 
 
 def _branch(below: int, top: int) -> list[int]:

@@ -140,12 +140,15 @@ def owe(
 
     :param dedup_key: what the mail is about, such as "receipt:<payment id>". A second promise under the same
         key is the same promise: nothing happens.
+    :param recipient: "" for somebody who was erased: nothing is owed to them.
     :param deliver_before: after this moment it is given up unsent (failure code "not_in_time").
     :returns: True if this call made the promise, False if it was made before.
     :raises emails.UnknownMail, emails.IncompleteMail: the kind's templates could not be filled.
     :raises addresses.InvalidAddress: the recipient is no address.
     """
     emails.check_context(kind, context)
+    if not recipient and member is not None:
+        return False
     address = addresses.normalise(recipient)
     public_id = uuid.uuid4()
     message = Message(

@@ -76,4 +76,12 @@ _SAMPLES: dict[str, dict[str, dict[str, str]]] = {
             "reason_text": "Оно остановлено по просьбе.",
         },
     },
+    "data_ready": {
+        "en": {"page_url": "{link}", "until_text": "December 1, 2026"},
+        "ru": {"page_url": "{link}", "until_text": "1 декабря 2026 г."},
+    },
+    "erasure_begins": {
+        "en": {"asked_on": "November 24, 2026"},
+        "ru": {"asked_on": "24 ноября 2026 г."},
+    },
 }

@@ -58,7 +58,10 @@ def change_address(reader: Member, address: str, *, now: datetime) -> Member:
         if new.merged_into_id is not None:  # an earlier address of this reader: it leads from now on
             before = Merge.objects.get(duplicate=new, undone_at=None)
             merging.undo(before, actor=ACTOR, now=now)
-        merging.merge(kept=new, duplicate=reader, actor=ACTOR, why=_WHY, now=now)
+        try:
+            merging.merge(kept=new, duplicate=reader, actor=ACTOR, why=_WHY, now=now)
+        except merging.CannotMerge as error:
+            raise AddressTaken from error  # one of the two is being erased, this very moment
         change = AddressChange.objects.create(member=new, made_at=now)
         outbox.owe(
             kind=CHANGED,

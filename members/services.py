@@ -6,7 +6,7 @@ successor.
 """
 
 from members.complimentary import NotPossible, end_complimentary, give_complimentary
-from members.joining import get_or_join, record_consent, withdraw_consent
+from members.joining import WasErased, get_or_join, nobody, record_consent, withdraw_consent
 from members.memberships import end_due_memberships, follow_plan, follow_tiers
 from members.plans import Amount, Failed, Paid, Plan, Source, Switch
 
@@ -18,12 +18,14 @@ __all__ = [
     "Plan",
     "Source",
     "Switch",
+    "WasErased",
     "end_complimentary",
     "end_due_memberships",
     "follow_plan",
     "follow_tiers",
     "get_or_join",
     "give_complimentary",
+    "nobody",
     "record_consent",
     "withdraw_consent",
 ]

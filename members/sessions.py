@@ -45,7 +45,9 @@ def find(key: str, kind: ReaderSession.Kind, *, now: datetime) -> Member | None:
     """Who is signed in with this key; None for a key that is unknown, over, or of the other kind. One statement."""
     if not key or len(key) > 100:
         return None
-    running = ReaderSession.objects.filter(key_hash=_digest(key), kind=kind, ends_at__gt=now)
+    running = ReaderSession.objects.filter(
+        key_hash=_digest(key), kind=kind, ends_at__gt=now, member__erased_at=None
+    )
     found = running.select_related("member__merged_into").first()
     if found is None:
         return None

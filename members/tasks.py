@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from members import clock, doorbell, outbox, services, sessions, sign_in
+from members import clock, data_rights, doorbell, outbox, services, sessions, sign_in
 
 
 @shared_task
@@ -31,6 +31,12 @@ def follow_tiers(**_later: object) -> None:
 def forget_sent_mail(**_later: object) -> None:
     """Forget to whom and what was written long ago."""
     outbox.forget_sent(now=clock.now())
+
+
+@shared_task
+def answer_data_requests(**_later: object) -> None:
+    """Gather what readers want to have, erase who wants to be erased, and delete files whose time is over."""
+    data_rights.answer_waiting(now=clock.now())
 
 
 @shared_task

@@ -7,9 +7,10 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        from reminders import aside, letters, panel, reports, writing
+        from reminders import aside, holding, letters, panel, reports, writing
 
         letters.register(writing.look_up)
         aside.register()
+        holding.register()
         panel.register()
         reports.register()

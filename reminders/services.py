@@ -8,7 +8,7 @@ error, so that nobody learns from an answer whether an address or a code is know
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -506,7 +506,12 @@ def tidy(*, now: datetime) -> int:
 def erase_person(*, email: str, now: datetime) -> int:
     """Stop and forget all reminders of a person at once, for a reader who asks to be forgotten; how many."""
     hashes = crypto.lookup_hashes(addresses.identity(addresses.normalise(email)))
-    rows = Reminder.objects.filter(email_hash__in=get_people(hashes).hashes)
+    return erase_addresses(get_people(hashes).hashes, now=now)
+
+
+def erase_addresses(hashes: Collection[str], *, now: datetime) -> int:
+    """As `erase_person`, for addresses by their look-up hashes."""
+    rows = Reminder.objects.filter(email_hash__in=hashes)
     _stop(list(rows), now)
     recovery.forget([row.contribution_id for row in rows if row.contribution_id])
     return rows.update(email="", source={}, time_zone="", country="")

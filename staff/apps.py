@@ -21,7 +21,7 @@ class StaffConfig(AppConfig):
     verbose_name = "Staff"
 
     def ready(self) -> None:
-        from staff import watching
+        from staff import data_actions, watching  # noqa: F401  (offers what staff do about readers' data)
 
         user_logged_out.connect(watching.note_signed_out, dispatch_uid="staff_signed_out")
         # Last of the apps that migrate: by then the permissions of all others are made.

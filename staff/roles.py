@@ -10,7 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Final
 
-_PEOPLE = "member membership membershipstep consent merge message bounce staffnote tier tierthreshold"
+_PEOPLE = (
+    "member membership membershipstep consent merge message bounce datarequest staffnote tier tierthreshold"
+)
 _MONEY = (
     "ask campaign contribution stripecustomer subscription subscriptionchange payment refund dispute doublecharge "
     "dunning notice cardwatch offlinegift"
@@ -47,6 +49,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
         "members.give_membership",
         "members.merge_member",
         "members.resend_message",
+        "members.start_datarequest",
         "donations.record_offlinegift",
         "donations.stop_subscription",
         "donations.pause_subscription",

@@ -6,8 +6,9 @@ The people: Ada gives once, Grace gives monthly, Charlie never. All are samples 
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import hypothesis
 import pytest
@@ -19,8 +20,15 @@ from django_otp.plugins.otp_totp.models import TOTPDevice
 from members import staff_session
 from sandbox.server import Running, Sandbox
 from tests import factories
+from tests.browser import CHROMIUM
 from tests.checked import CheckedSandbox
 from tests.house import House
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# A page that a test makes up lies nowhere, and so not on this machine: Chromium would have to ask first.
+_CHROMIUM_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
 
 # The same made-up examples in each run: what is refused today was not let through by chance yesterday.
 hypothesis.settings.register_profile("the same each time", derandomize=True, database=None)
@@ -82,3 +90,17 @@ def house(db, stripe_sandbox, api) -> House:
     factories.a_campaign()
     factories.the_tiers()
     return House(api, stripe_sandbox)
+
+
+@pytest.fixture(scope="session")
+def chromium() -> Iterator[Browser]:
+    """One browser for all tests that want Playwright; each gets a profile of its own in it."""
+    from playwright.sync_api import sync_playwright
+
+    # Playwright's synchronous way runs a loop in this thread, by which Django thinks that we are asynchronous.
+    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_CHROMIUM_FLAGS)
+        yield browser
+        browser.close()
+    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations.account import pages, personal_pages, sign_in_pages
+from donations.account import data_pages, pages, personal_pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
@@ -17,6 +17,9 @@ urlpatterns = [
     path("personal/", personal_pages.personal_data, name="personal"),
     path("personal/address/", personal_pages.address, name="address"),
     path("personal/address/<str:token>/", personal_pages.confirm_address, name="confirm-address"),
+    path("data/", data_pages.data, name="data"),
+    path("data/erase/", data_pages.erase, name="data-erase"),
+    path("data/files/<uuid:public_id>/", data_pages.fetch, name="data-file"),
     # Those whose names begin with "sign-" are nothing to be sent to after signing in (`door.is_page`).
     path("sign-in/", sign_in_pages.ask, name="sign-in"),
     path("sign-in/sent/", sign_in_pages.sent, name="sign-in-sent"),

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations.account import views
+from donations.account import data_views, views
 
 app_name = "me"
 urlpatterns = [
@@ -20,4 +20,7 @@ urlpatterns = [
     path("address/confirm/", views.AddressConfirmation.as_view(), name="confirm-address"),
     path("sign-out/", views.SignOut.as_view(), name="sign-out"),
     path("sign-out-everywhere/", views.SignOutEverywhere.as_view(), name="sign-out-everywhere"),
+    path("data/", data_views.Data.as_view(), name="data"),
+    path("data/<uuid:public_id>/", data_views.DataFile.as_view(), name="data-file"),
+    path("erase/", data_views.Erase.as_view(), name="erase"),
 ]

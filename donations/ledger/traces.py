@@ -28,6 +28,8 @@ def note_trace(
     """
     if payment.is_renewal or not settings.DOUBLE_CHARGE_DAYS:
         return
+    if contribution.member is not None and contribution.member.erased_at is not None:
+        return  # nobody could be asked, and nobody is to be known by it
     card_hash = hash_of(card)
     # Nobody is asked about what was paid before an import.
     looked_at = now if contribution.is_past(payment.paid_at) else None

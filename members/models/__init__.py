@@ -2,6 +2,7 @@
 
 from members.models.audit import AuditEntry, AuditReason
 from members.models.bounce import Bounce
+from members.models.data_request import DataArchive, DataRequest, ErasedAddress
 from members.models.duplicate import Mark, TwoPeople
 from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
@@ -18,6 +19,9 @@ __all__ = [
     "AuditReason",
     "Bounce",
     "Consent",
+    "DataArchive",
+    "DataRequest",
+    "ErasedAddress",
     "Mark",
     "Member",
     "Membership",

@@ -18,6 +18,8 @@ class Member(models.Model):
     one that was kept (never itself a merged one; only `merging` writes it). What was given, agreed to or asked for
     under an address stays with that address's member; `people` tells who is the same person.
 
+    Somebody who was erased (`erased_at`) is a row without address and name, to which what the books must keep points.
+
     Personal data: email, name (encrypted); email_hash (keyed hash); locale; merged_into (which addresses are one
     person's).
     """
@@ -29,6 +31,7 @@ class Member(models.Model):
     name_told_at = models.DateTimeField(null=True, blank=True, editable=False)
     locale = models.CharField(max_length=12)
     joined_at = models.DateTimeField()
+    erased_at = models.DateTimeField(null=True, blank=True, editable=False)
     merged_into: models.ForeignKey[Member | None, Member | None] = models.ForeignKey(
         "self",
         on_delete=models.PROTECT,
@@ -44,11 +47,16 @@ class Member(models.Model):
         constraints = [
             CheckConstraint(
                 condition=Q(merged_into=None) | ~Q(merged_into=F("id")), name="member_not_merged_into_itself"
-            )
+            ),
+            CheckConstraint(
+                condition=Q(erased_at=None) | Q(email=b"", name=b""),
+                name="member_erased_is_nobody",
+            ),
         ]
         indexes = [
             Index(fields=["merged_into"], name="member_merged", condition=Q(merged_into__isnull=False)),
             Index(fields=["joined_at", "id"], name="member_by_joining"),
+            Index(fields=["erased_at"], name="member_erased", condition=Q(erased_at__isnull=False)),
         ]
 
     def __str__(self) -> str:

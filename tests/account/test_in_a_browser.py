@@ -13,7 +13,7 @@ from playwright.sync_api import Browser, Page, expect
 from members import clock, outbox
 from tests.account.conftest import GRACE
 from tests.house import House
-from tests.widget.conftest import AXE, chromium  # noqa: F401  (a fixture)
+from tests.widget.conftest import AXE
 from tests.widget.marks import IN_A_BROWSER
 
 pytestmark = IN_A_BROWSER
@@ -25,7 +25,7 @@ NAV = ("Overview", "Payments", "Contribution", "Personal data")
 
 @pytest.fixture
 def open_page(
-    chromium: Browser,  # noqa: F811
+    chromium: Browser,
     live_server: Any,
     house: House,
     settings: Any,

@@ -33,6 +33,7 @@ PEOPLE = {
     "members.bounce",
     "members.tier",
     "members.merge",
+    "members.datarequest",
 }
 MONEY = {
     "donations.campaign", "donations.contribution", "donations.payment", "donations.dispute",
@@ -93,6 +94,8 @@ DOES = {
         "resend-receipt",
         "give-membership",
         "end-membership",
+        "gather-data",
+        "erase-reader",
     },
     "finance": {"refund", "replay"},
     "admin": {"replay"},
@@ -154,6 +157,8 @@ def desk_pages(role: str) -> Iterator[tuple[str, int]]:
         "resend-receipt": Payment.objects.all()[0],
         **dict.fromkeys(("stop", "keep", "pause", "resume", "change-amount"), Subscription.objects.get()),
         "give-membership": member,
+        "gather-data": member,
+        "erase-reader": member,
         "end-membership": given,
         "replay": StripeEvent.objects.all()[0],
     }

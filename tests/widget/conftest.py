@@ -6,7 +6,6 @@ The page lies at `localhost`, Sustainer at `127.0.0.1`: two origins, so that eve
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,26 +13,10 @@ from typing import Any
 
 import axe_playwright_python
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page
 
 from tests import factories
-from tests.browser import CHROMIUM
 from tests.house import House
-
-# A page that a test makes up lies nowhere, and so not on this machine: Chromium would have to ask first.
-_FLAGS = ["--no-sandbox", "--disable-features=LocalNetworkAccessChecks"]
-
-
-@pytest.fixture(scope="session")
-def chromium() -> Iterator[Browser]:
-    """One browser for all tests; each gets a profile of its own in it."""
-    # Playwright's synchronous way runs a loop in this thread, by which Django thinks that we are asynchronous.
-    os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"] = "true"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield browser
-        browser.close()
-    del os.environ["DJANGO_ALLOW_ASYNC_UNSAFE"]
 
 
 @dataclass
