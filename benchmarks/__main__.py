@@ -22,12 +22,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks import place, reminders, report, reports, rounds, servers
+from benchmarks import place, reminders, report, reports, rounds, servers, staff
 from benchmarks.rounds import Row
 
+STAFF_MEMBERS = 10_000  # ten times the small newsroom; `python -m benchmarks.staff` takes more
 NEEDED = ("nothing", "limit")  # every ratio is one to these
 NAMES = (*NEEDED, "best", "webhook", "create", "paced", "sandbox", "campaign", "unchanged", "renewals",
-         "reminders", "reports")  # fmt: skip
+         "reminders", "reports", "staff")  # fmt: skip
 
 
 def main() -> int:
@@ -61,6 +62,7 @@ def _measure(
             reminders=reminders.measure(environment, here.database_url, due) if "reminders" in wanted else {},
             reports=reports.measure(environment, here.database_url, payments) if "reports" in wanted else {},
             renewals=_renewals(environment) if "renewals" in wanted else {},
+            staff=staff.measure(scratch, STAFF_MEMBERS, rounds=3, brief=True) if "staff" in wanted else {},
         )
 
         def serve(name: str, application: str, **changes: str) -> servers.Server:

@@ -8,6 +8,7 @@ class DonationsConfig(AppConfig):
 
     def ready(self) -> None:
         from donations import dunning, kinds, letters, notices
+        from donations.account import letters as account_letters
         from donations.reports import digest
         from members import farewells
         from members.models import Membership
@@ -19,5 +20,6 @@ class DonationsConfig(AppConfig):
         )
         kinds.register()
         digest.register()
+        account_letters.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Min, Q
 
-from donations import dunning, ledger, letters, membership, notices
+from donations import dunning, ledger, letters, links, membership, notices
 from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer
 from members import outbox
@@ -167,5 +167,5 @@ def _welcome_context(contribution: Contribution, tier_name: str, payment: Paymen
         "interval": contribution.interval,
         "amount_text": contribution.total.format(locale),
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
-        "manage_url": "",
+        "manage_url": links.account_page(locale=locale),
     }

@@ -20,9 +20,11 @@ from donations.models import (
     StripeEvent,
 )
 from donations.money import Money
+from members import sign_in
 from members.models import Message
 
 SHOWN = 5  # of each, the most urgent
+COUNTED = 1000  # of each; that there are more says enough
 MAILS_SINCE = timedelta(days=30)
 
 
@@ -46,6 +48,11 @@ class Matter:
     is_urgent: bool = False
     lines: list[Line] = field(default_factory=list)
 
+    @property
+    def shown_count(self) -> str:
+        """How many, up to a limit beyond which it does not matter."""
+        return str(self.count) if self.count <= COUNTED else f"{COUNTED}+"
+
 
 def get(user: Any, *, now: datetime) -> list[Matter]:
     """What this member of staff may see of it; also what is at zero, so that it is seen to be at zero."""
@@ -61,7 +68,7 @@ def _matter(
     link: str,
     is_urgent: bool = False,
 ) -> Matter:
-    count = rows.count()
+    count = rows.order_by()[: COUNTED + 1].count()
     lines = [line(row) for row in rows[:SHOWN]] if count else []
     return Matter(title, hint, count, link, is_urgent and count > 0, lines)
 
@@ -115,7 +122,7 @@ def _at_risk(now: datetime) -> Matter:
         return Line(f"{payment.amount}, {payment.failure_code.replace('_', ' ') or 'refused'}", when, there)
 
     return _matter(
-        rows.order_by(F("payment__next_attempt_at").asc(nulls_last=True), "pk"),
+        rows.order_by("first_failed_at", "pk"),  # Stripe gives up on these first
         line,
         title="At risk now",
         hint="Renewals that were refused and are tried again. Readers were written to.",
@@ -216,7 +223,9 @@ def _drift(now: datetime) -> Matter:
 
 
 def _mails(now: datetime) -> Matter:
-    rows = Message.objects.filter(state=Message.State.FAILED, owed_at__gt=now - MAILS_SINCE)
+    given_up = Message.objects.filter(state=Message.State.FAILED, owed_at__gt=now - MAILS_SINCE)
+    # A link to sign in that a stranger asked for goes nowhere, and that is as it should be.
+    rows = given_up.exclude(kind=sign_in.KIND, failure_code__in=["withdrawn", "not_in_time"])
 
     def line(row: Message) -> Line:
         there = _page(row.member_id, "members_message", row.pk)

@@ -103,7 +103,7 @@ class House:
             self.deliver(news)
             self.work()
             following = self.stripe.take_webhooks()  # what our own calls brought about
-            if not waiting and not following:
+            if not following:
                 return
             waiting = following
 

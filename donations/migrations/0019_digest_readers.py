@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0017_day_rates'),
+        ('donations', '0018_day_rates'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0015_campaign_changes'),
+        ('donations', '0016_lists_of_staff'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 

@@ -6,7 +6,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0016_reports'),
+        ('donations', '0017_reports'),
     ]
 
     operations = [

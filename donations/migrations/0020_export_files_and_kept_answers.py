@@ -9,7 +9,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0018_digest_readers'),
+        ('donations', '0019_digest_readers'),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
