@@ -18,8 +18,8 @@ class Apart:
 
     renewals: dict[str, Any]
     reminders: dict[str, Any]
-    staff: dict[str, Any]
     reports: dict[str, Any]
+    staff: dict[str, Any]
 
 
 def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
@@ -44,10 +44,10 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         )
     if apart.reminders:
         print("\nReminders:", *reminders.describe(apart.reminders), sep="\n")
-    if apart.staff:
-        print("\nStaff:", *staff.describe(apart.staff, every=False), sep="\n")
     if apart.reports:
         print("\nReports:", *reports.describe(apart.reports), sep="\n")
+    if apart.staff:
+        print("\nStaff:", *staff.describe(apart.staff, every=False), sep="\n")
     print("\nTargets")
     targets = [
         *_targets(rows, renewals),
@@ -66,10 +66,10 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         print(json.dumps({"row": "renewals", **renewals}))
     if apart.reminders:
         print(json.dumps({"row": "reminders", **apart.reminders}))
-    if apart.staff:
-        print(json.dumps({"row": "staff", **staff.summary(apart.staff)}))
     if apart.reports:
         print(json.dumps({"row": "reports", **apart.reports}))
+    if apart.staff:
+        print(json.dumps({"row": "staff", **staff.summary(apart.staff)}))
     for target in targets:
         print(
             json.dumps(
@@ -128,15 +128,6 @@ def _reminder_targets(found: dict[str, Any]) -> Iterator[Target]:
     yield Target("the same, megabytes that a worker gains", found["gained_mb"], most=8)
 
 
-def _staff_targets(found: dict[str, Any]) -> Iterator[Target]:
-    if not found:
-        return
-    brief = staff.summary(found)
-    yield Target("pages of staff, with more statements when larger", brief["unequal"], most=0)
-    yield Target("the same, time when larger, median of pages", brief["median_ratio"], most=staff.MOST_RATIO)
-    yield Target("the same, the slowest page", brief["most_ratio"], most=staff.MOST_RATIO)
-
-
 def _report_targets(found: dict[str, Any]) -> Iterator[Target]:
     if not found:
         return
@@ -148,3 +139,12 @@ def _report_targets(found: dict[str, Any]) -> Iterator[Target]:
     yield Target("the same, megabytes gained", found["export_gained_mb"], most=150)
     if found["payments"] >= reports.MEASURED_FOR:
         yield Target("revenue from its sums, times the raw rows", found["of_raw"], least=40)
+
+
+def _staff_targets(found: dict[str, Any]) -> Iterator[Target]:
+    if not found:
+        return
+    brief = staff.summary(found)
+    yield Target("pages of staff, with more statements when larger", brief["unequal"], most=0)
+    yield Target("the same, time when larger, median of pages", brief["median_ratio"], most=staff.MOST_RATIO)
+    yield Target("the same, the slowest page", brief["most_ratio"], most=staff.MOST_RATIO)

@@ -126,6 +126,7 @@ def measure(payments: int) -> dict[str, Any]:
     from donations.reports.plans import Filters
 
     rollups._sum_anew()
+    rollups.take_stock()
     kept.LARGE = 0  # so that a small trial goes the way of a large house
     ever = Question(Period(START.date(), NOW.date()), Granularity.MONTH, Filters(), NOW)
     began = time.perf_counter()
