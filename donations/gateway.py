@@ -388,10 +388,20 @@ def get_paying_card(subscription_id: str) -> facts.Card | None:
 
 
 def change_amount(
-    subscription_id: str, *, item: str, product: str, amount: Money, interval: str, because: str
+    subscription_id: str,
+    *,
+    item: str,
+    product: str,
+    amount: Money,
+    interval: str,
+    because: str,
+    begins_at: datetime | None = None,
 ) -> None:
     """
     Let a subscription's next payments be of another amount; nothing is charged or credited for the running period.
+
+    :param begins_at: with another interval, the moment of its first payment. Stripe would charge it at once; what it
+        calls a trial keeps it from that, and makes that moment the one from which periods are counted.
 
     `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
     """
@@ -402,11 +412,13 @@ def change_amount(
             "recurring": {"interval": interval},
             "unit_amount": amount.minor,
         }
-        _client().v1.subscriptions.update(
-            subscription_id,
-            {"items": [{"id": item, "price_data": price, "quantity": 1}], "proration_behavior": "none"},
-            {"idempotency_key": f"amount:{because}"},
-        )
+        wish: SubscriptionUpdateParams = {
+            "items": [{"id": item, "price_data": price, "quantity": 1}],
+            "proration_behavior": "none",
+        }
+        if begins_at is not None:
+            wish["trial_end"] = int(begins_at.timestamp())
+        _client().v1.subscriptions.update(subscription_id, wish, {"idempotency_key": f"amount:{because}"})
 
 
 def pay_open_invoices(subscription_id: str, *, because: str) -> int:
