@@ -7,7 +7,7 @@ class DonationsConfig(AppConfig):
     name = "donations"
 
     def ready(self) -> None:
-        from donations import dunning, kinds, letters, notices
+        from donations import change_kinds, dunning, kinds, letters, notices
         from members import farewells
         from members.models import Membership
 
@@ -17,5 +17,6 @@ class DonationsConfig(AppConfig):
             notice_is_wanted=notices.is_wanted,
         )
         kinds.register()
+        change_kinds.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

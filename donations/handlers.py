@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from donations import (
     card_expiry,
+    changes,
     declines,
     dunning,
     facts,
@@ -240,6 +241,7 @@ def _subscription(event: dict[str, Any]) -> Work:
             dunning.note_new_card([row.pk], at=as_of)
         known_ids = _done(row.contribution, now, told.id)
         dunning.note_end(row.contribution, row, now=now)
+        changes.note(row, current or told, at=as_of, now=now)
         one_time.tell(row.contribution, row, now=now)
         return known_ids
 

@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
-from django.core.signing import SignatureExpired
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -353,11 +352,15 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
     A GET only shows a button: programs that check links in mails follow them too. The POST goes to Stripe.
     """
     try:
-        subscription = _subscription(links.read_card_token(token))
+        subscription = _subscription(links.CARD.read(token))
     except links.BadLink as error:
-        is_old = isinstance(error.__cause__, SignatureExpired)
         with translation.override(_language(request)):
-            return _show(request, "support/card_link.html", {"is_old": is_old}, status=410 if is_old else 400)
+            return _show(
+                request,
+                "support/card_link.html",
+                {"is_old": error.is_old},
+                status=410 if error.is_old else 400,
+            )
     contribution = subscription.contribution
     with translation.override(_language(request, contribution.locale, contribution.campaign.locale)):
         shown: dict[str, Any] = {
@@ -371,7 +374,7 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
         if request.method != "POST":
             return _show(request, "support/card.html", shown)
         try:
-            return SeeOther(services.open_card_page(token=token))
+            return SeeOther(services.open_card_page(subscription))
         except UnknownContribution:  # it ended this very moment
             return _show(request, "support/card_ended.html", shown, status=410)
         except PaymentsUnavailable:

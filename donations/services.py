@@ -226,20 +226,17 @@ def make_one_time(public_id: UUID, *, now: datetime) -> queries.ContributionView
     return replace(view, next_payment_at=None, can_be_made_one_time=False, was_made_one_time=True)
 
 
-def open_card_page(*, token: str) -> str:
+def open_card_page(subscription: Subscription, *, return_url: str = "") -> str:
     """
-    The address at Stripe where the holder of a link from a mail gives another card.
+    The address at Stripe where the reader gives another card for a subscription; what is owed is tried with it at once.
 
     Where the bank only wants the payment confirmed, another card is not what helps: then it is the page of the open
     invoice, which asks the bank, and takes any card as well.
 
-    :raises links.BadLink: forged, cut or older than 30 days.
+    :param return_url: where Stripe leads the reader after that; else to how the contribution went.
     :raises UnknownContribution: the subscription has ended.
     :raises PaymentsUnavailable: try again.
     """
-    subscription = Subscription.objects.select_related("contribution__campaign").get(
-        pk=links.read_card_token(token)
-    )
     if subscription.state == Subscription.State.CANCELLED:
         raise UnknownContribution("This contribution has ended.")
     if to_confirm := invoice_to_confirm(subscription):
@@ -247,7 +244,7 @@ def open_card_page(*, token: str) -> str:
             return gateway.get_confirm_page(to_confirm)
         except GoneAtStripe:
             pass  # it was paid or voided this very moment
-    back = links.after_checkout(subscription.contribution, outcome="thanks")
+    back = return_url or links.after_checkout(subscription.contribution, outcome="thanks")
     return gateway.open_card_page(customer=subscription.stripe_customer_id, return_url=back)
 
 

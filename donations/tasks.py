@@ -7,15 +7,18 @@ from celery import shared_task
 from donations import (
     before_money,
     card_expiry,
+    changes,
     doubles,
     dunning,
     file_import,
     inbox,
+    pauses,
     payouts,
     reconciliation,
     recovery,
     returns,
     services,
+    withdrawals,
 )
 from members import clock, doorbell
 
@@ -66,6 +69,16 @@ def look_at_cards(**_later: object) -> None:
     """Ask Stripe which cards will have expired before their next payment."""
     if card_expiry.look_at_cards(now=clock.now()):
         doorbell.ring("donations.tasks.give_notice")
+
+
+@shared_task
+def look_after_changes(**_later: object) -> None:
+    """Settle changes whose end never came, tell of pauses that end, and carry out withdrawals."""
+    now = clock.now()
+    withdrawals.carry_out(now=now)
+    changes.finish(now=now)
+    if pauses.tell_of_ends(now=now):
+        doorbell.ring("members.tasks.send_owed_mail")
 
 
 @shared_task

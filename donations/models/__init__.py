@@ -6,6 +6,7 @@ from donations.models.campaign import Ask, Campaign
 from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.contribution_change import ContributionChange, Withdrawal
 from donations.models.double import ChargeTrace, DoubleCharge
 from donations.models.dunning import Dunning
 from donations.models.imports import StripeImport, StripeImportProblem
@@ -26,6 +27,7 @@ __all__ = [
     "CardWatch",
     "ChargeTrace",
     "Contribution",
+    "ContributionChange",
     "Dispute",
     "DoubleCharge",
     "Dunning",
@@ -45,4 +47,5 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "VariantAsk",
+    "Withdrawal",
 ]
