@@ -34,6 +34,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.IdempotencyKeyReused: 409,
     donations.IdempotencyKeyInUse: 409,
     donations.TooManyCheckouts: 429,
+    donations.TooManySignIns: 429,
     donations.GoneAtStripe: 502,
     donations.PaymentsRefused: 502,
     donations.PaymentsUnavailable: 503,

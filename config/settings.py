@@ -298,6 +298,17 @@ if MEMBERSHIP_LAPSE_DAYS and MEMBERSHIP_LAPSE_DAYS < MEMBERSHIP_GRACE_DAYS:
 if ONE_OFF_MEMBERSHIP_MONTHS > 120:
     raise ImproperlyConfigured("ONE_OFF_MEMBERSHIP_MONTHS is at most 120, ten years.")
 
+# --- The member's own page ----------------------------------------------------------------------
+# How many links to sign in: for one network in ten minutes, for one address in an hour; 0: no limit.
+SIGN_INS_PER_NETWORK = env.number("SIGN_INS_PER_NETWORK", 30)
+SIGN_INS_PER_ADDRESS = env.number("SIGN_INS_PER_ADDRESS", 5)
+# For how many days a browser stays signed in, and for how many minutes a program's token is good.
+READER_SESSION_DAYS = env.number("READER_SESSION_DAYS", 30, least=1)
+READER_TOKEN_MINUTES = env.number("READER_TOKEN_MINUTES", 60, least=1)
+# Not the staff's cookie. With this prefix, browsers take it from this very host over https only.
+READER_COOKIE_NAME = "__Host-reader" if _HTTPS else "reader"
+READER_COOKIE_SECURE = _HTTPS
+
 # --- Reminders ----------------------------------------------------------------------------------
 # How many of 100 people get no reminder, so that it can be seen what the others' change; 0: none.
 REMINDER_HOLD_OUT_PERCENT = env.number("REMINDER_HOLD_OUT_PERCENT", 5)
@@ -333,7 +344,7 @@ DEFAULT_FROM_EMAIL = env.text("DEFAULT_FROM_EMAIL", f"{NEWSROOM_NAME} <{NEWSROOM
 # Where the admin is; not the address that everybody tries.
 ADMIN_PATH = env.text("ADMIN_PATH", "staff").strip("/") + "/"
 if not re.fullmatch(r"([A-Za-z0-9_-]+/)+", ADMIN_PATH) or ADMIN_PATH.startswith(
-    ("api/", "health/", "support/")
+    ("account/", "api/", "health/", "support/")
 ):
     raise ImproperlyConfigured("ADMIN_PATH is a word such as staff, or several with slashes between them.")
 # After how many minutes without a click, and how many hours in all, staff sign in again.
@@ -415,6 +426,10 @@ CELERY_BEAT_SCHEDULE = {
     "forget-sent-mail": {
         "task": "members.tasks.forget_sent_mail",
         "schedule": crontab(minute="50", hour="3"),
+    },
+    "forget-sign-ins": {
+        "task": "members.tasks.forget_sign_ins",
+        "schedule": crontab(minute="55", hour="3"),
     },
     "purge-payloads": {"task": "donations.tasks.purge_payloads", "schedule": crontab(minute="40", hour="3")},
 }

@@ -8,6 +8,7 @@ class DonationsConfig(AppConfig):
 
     def ready(self) -> None:
         from donations import change_kinds, dunning, kinds, letters, notices
+        from donations.account import letters as account_letters
         from members import farewells
         from members.models import Membership
 
@@ -18,5 +19,6 @@ class DonationsConfig(AppConfig):
         )
         kinds.register()
         change_kinds.register()
+        account_letters.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -110,3 +110,13 @@ class TooManyCheckouts(DonationError):
     def __init__(self, message: str, *, wait: int) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class TooManySignIns(DonationError):
+    """Too many links to sign in were asked for, from one network or for one address. `wait`: seconds to stay away."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait

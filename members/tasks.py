@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from celery import shared_task
 
-from members import clock, doorbell, outbox, services
+from members import clock, doorbell, outbox, services, sessions, sign_in
 
 
 @shared_task
@@ -31,3 +31,11 @@ def follow_tiers(**_later: object) -> None:
 def forget_sent_mail(**_later: object) -> None:
     """Forget to whom and what was written long ago."""
     outbox.forget_sent(now=clock.now())
+
+
+@shared_task
+def forget_sign_ins(**_later: object) -> None:
+    """Forget links of mails and sessions of readers that are over."""
+    now = clock.now()
+    sign_in.forget(now=now)
+    sessions.forget(now=now)

@@ -20,6 +20,7 @@ from donations.models import (
     StripeEvent,
 )
 from donations.money import Money
+from members import sign_in
 from members.models import Message
 
 SHOWN = 5  # of each, the most urgent
@@ -216,7 +217,9 @@ def _drift(now: datetime) -> Matter:
 
 
 def _mails(now: datetime) -> Matter:
-    rows = Message.objects.filter(state=Message.State.FAILED, owed_at__gt=now - MAILS_SINCE)
+    given_up = Message.objects.filter(state=Message.State.FAILED, owed_at__gt=now - MAILS_SINCE)
+    # A link to sign in that a stranger asked for goes nowhere, and that is as it should be.
+    rows = given_up.exclude(kind=sign_in.KIND, failure_code__in=["withdrawn", "not_in_time"])
 
     def line(row: Message) -> Line:
         there = _page(row.member_id, "members_message", row.pk)

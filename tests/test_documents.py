@@ -221,6 +221,7 @@ def _everything_that_runs() -> str:
 def _code_of_refusals() -> str:
     files = [
         *(ROOT / "donations").glob("*.py"),
+        *(ROOT / "donations/account").glob("*.py"),
         *(ROOT / "reminders").glob("*.py"),
         *(ROOT / "config").glob("*.py"),
         ROOT / "members/validation.py",

@@ -33,6 +33,7 @@ REAL_TIME = {
 EDGES = re.compile(
     r"(config/health|config/demo|members/mailbox|members/windows|staff/watching|"
     r"(donations|members|staff)/(views|pages|plan_pages|double_pages|action_pages|tasks|\w*admin|webhooks))\.py"
+    r"|donations/account/(door|\w*views|\w*pages)\.py"
     r"|(donations|members|staff)/management/commands/\w+\.py"
 )
 

@@ -6,6 +6,7 @@ from members.models.duplicate import Mark, TwoPeople
 from members.models.membership import AppendOnly, Membership, MembershipStep, StaffNote
 from members.models.message import Message
 from members.models.person import Consent, Member, Merge
+from members.models.sign_in import ReaderSession, SignInToken
 from members.models.standing import STANDING, MembershipState, Standing
 from members.models.tier import Tier, TierThreshold
 
@@ -23,6 +24,8 @@ __all__ = [
     "MembershipStep",
     "Merge",
     "Message",
+    "ReaderSession",
+    "SignInToken",
     "StaffNote",
     "Standing",
     "Tier",

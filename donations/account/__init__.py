@@ -1,0 +1,1 @@
+"""The member's own page: signing in, and what a reader sees and does there."""
