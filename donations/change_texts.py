@@ -17,8 +17,10 @@ from donations.errors import (
     DonationError,
     HasEnded,
     InvalidWish,
+    NotOneTime,
     NotPossibleNow,
     PaymentsUnavailable,
+    TooLateForOneTime,
 )
 from donations.models import ContributionChange
 from donations.standing import Picture
@@ -65,22 +67,25 @@ def explain(error: DonationError) -> str:
         return _("This contribution has ended. You can give again at any time.")
     if isinstance(error, InvalidWish):
         return str(_OF_AMOUNTS.get(error.code, _("This is not possible. Please choose something else.")))
-    if isinstance(error, NotPossibleNow):
+    if isinstance(error, NotPossibleNow | NotOneTime | TooLateForOneTime):
         if error.code == "too_late":
             return _("It is too late for this. Nothing was changed.")
         return _("As your contribution stands now, this is not possible. Nothing was changed.")
     return _("This does not work now. Nothing was changed. Please write to us, so that we can help.")
 
 
-def answer(request: HttpRequest, template: str, shown: dict[str, Any], error: DonationError) -> HttpResponse:
-    """A page that says so, with the status that the API would answer."""
-    status = 502
+def status_of(error: DonationError) -> int:
+    """The status of a page that says why nothing was changed; the API's would be the same."""
     if isinstance(error, PaymentsUnavailable):
-        status = 503
-    elif isinstance(error, NotPossibleNow | ChangeAtWork | ChangedMeanwhile):
-        status = 409
-    elif isinstance(error, InvalidWish):
-        status = 400
+        return 503
+    if isinstance(error, NotPossibleNow | NotOneTime | TooLateForOneTime | ChangeAtWork | ChangedMeanwhile):
+        return 409
+    return 400 if isinstance(error, InvalidWish) else 502
+
+
+def answer(request: HttpRequest, template: str, shown: dict[str, Any], error: DonationError) -> HttpResponse:
+    """A page that says so."""
+    status = status_of(error)
     response = pages.show(request, template, shown, status=status)
     if status == 503:
         response["Retry-After"] = pages.RETRY_AFTER

@@ -9,7 +9,7 @@ book: the event does, and the mail to the reader is owed when the event has come
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from datetime import datetime, timedelta
 
 import structlog
@@ -174,20 +174,36 @@ def _confirm(
         change_letters.owe(change, contribution, subscription, now=now)
 
 
-def note_made_elsewhere(
-    contribution: Contribution,
-    kind: ContributionChange.Kind,
-    *,
-    actor: str,
-    once: str,
-    at: datetime,
-    now: datetime,
-) -> ContributionChange | None:
+def note_card(
+    subscriptions: Iterable[Subscription], *, card: str, had_one: bool, at: datetime, now: datetime
+) -> None:
     """
-    A change that was brought about without a wish in this table; None if it is known already.
+    Another card was given on Stripe's page, for these subscriptions: write it down, and owe the mail about it.
 
-    Such as another card, which is given on Stripe's page. In the transaction of the event.
+    In the transaction of the event. The card with which a contribution began is no other card.
+
+    :param had_one: whether the customer had one before, by Stripe's own word.
     """
+    for subscription in list(subscriptions):
+        if not had_one and subscription.default_payment_method in ("", card):
+            continue
+        if subscription.state == Subscription.State.CANCELLED:
+            continue
+        contribution = locked().get(pk=subscription.contribution_id)
+        change = _made_elsewhere(contribution, Kind.CARD, once=f"card:{card}", at=at, now=now)
+        if change is not None:
+            change_letters.owe(change, contribution, subscription, now=now)
+
+
+def note_one_time(contribution: Contribution, *, at: datetime, now: datetime) -> None:
+    """A contribution became one that was meant once; the mail about it is `one_time`'s."""
+    _made_elsewhere(contribution, Kind.ONE_TIME, once=f"once:{standing.stamp(at)}", at=at, now=now)
+
+
+def _made_elsewhere(
+    contribution: Contribution, kind: ContributionChange.Kind, *, once: str, at: datetime, now: datetime
+) -> ContributionChange | None:
+    """A change that began without a wish in this table; None if it is known already."""
     picture = standing.get(contribution).now.stored()
     row = ContributionChange(
         contribution=contribution,
@@ -195,8 +211,8 @@ def note_made_elsewhere(
         state=State.CONFIRMED,
         before=picture,
         after=picture,
-        actor=actor,
-        once=once,
+        actor=READER,
+        once=once[:100],
         asked_at=at,
         settled_at=now,
     )

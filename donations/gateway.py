@@ -363,16 +363,18 @@ def let_go(subscription_id: str) -> int:
         return len(waiting)
 
 
-def keep_draft(invoice_id: str) -> bool:
+def keep_draft(invoice_id: str) -> bool | None:
     """
     Keep one invoice from being collected by itself; False if its payment was made or begun before.
+
+    None where nothing is to be kept: it fell into a pause, so that Stripe has voided it.
 
     Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
     """
     with _errors_as_ours("invoice"):
         invoice = _client().v1.invoices.retrieve(invoice_id)
         if invoice.status != "draft":
-            return False
+            return None if invoice.status == "void" else False
         _client().v1.invoices.update(invoice_id, {"auto_advance": False})
         return True
 

@@ -32,6 +32,7 @@ from donations import (
     queries,
     serializers,
     services,
+    stopping,
     velocity,
 )
 from donations.errors import (
@@ -325,6 +326,7 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             if found.next_payment_at
             else "",
             "again": _again(contribution, language),
+            "once_url": _once_url(contribution),
             "is_waiting": found.status in _WAITING,
             "next_look": looks + 1 if looks < LOOKS else 0,
             # The day of the next payment comes with an event of its own, a moment after the payment's.
@@ -335,6 +337,14 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             "pause": 2 if looks < LOOKS // 2 else 5,
         }
         return _show(request, "support/thanks.html", shown)
+
+
+def _once_url(contribution: Contribution) -> str:
+    """Where a recurring contribution is made a gift given once; "" where that is not possible (any more)."""
+    if not contribution.is_recurring or not stopping.can_be_made_one_time(contribution, now=clock.now()):
+        return ""
+    subscription = contribution.subscription
+    return links.action_page(subscription, links.ONCE, occasion=f"thanks:{subscription.pk}")
 
 
 def _again(contribution: Contribution, language: str) -> str:

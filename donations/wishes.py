@@ -397,6 +397,19 @@ def undo(change: ContributionChange, *, by: Actor, now: datetime) -> Contributio
     return stop(contribution, by=by, undoes=change, now=now)
 
 
+def undo_last(contribution: Contribution, *, by: Actor, now: datetime) -> ContributionChange | None:
+    """
+    Let it be as it was before the last change. As `undo`.
+
+    :raises NotPossibleNow: nothing was changed.
+    """
+    taken = contribution.changes.filter(state__in=[State.TAKEN, State.CONFIRMED])
+    last = taken.order_by("-asked_at", "-pk").first()
+    if last is None:
+        raise NotPossibleNow("Nothing was changed so far.")
+    return undo(last, by=by, now=now)
+
+
 def _check_undo(change: ContributionChange, *, now: datetime) -> None:
     if change.kind in (Kind.CARD, Kind.WITHDRAWAL, Kind.ONE_TIME) or change.undoes_id:
         raise NotPossibleNow("This cannot be undone by a link.")

@@ -13,7 +13,7 @@ from typing import Final
 _PEOPLE = "member membership membershipstep consent merge message bounce staffnote tier tierthreshold"
 _MONEY = (
     "ask campaign contribution stripecustomer subscription subscriptionchange payment refund dispute doublecharge "
-    "dunning notice cardwatch offlinegift"
+    "dunning notice cardwatch offlinegift contributionchange withdrawal"
 )
 _IMPORTS = "stripeimport stripeimportproblem fileimport"
 _BOOKS = "payout balanceentry stripeevent reconcilerun reconcilefinding"

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations.account import pages, sign_in_pages
+from donations.account import change_pages, pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
@@ -10,6 +10,15 @@ urlpatterns = [
     path("payments/", pages.payments, name="payments"),
     path("contributions/", pages.contributions, name="contributions"),
     path("contributions/<uuid:public_id>/", pages.contribution, name="contribution"),
+    path("contributions/<uuid:public_id>/change/", change_pages.change, name="change"),
+    path("contributions/<uuid:public_id>/pause/", change_pages.pause, name="pause"),
+    path("contributions/<uuid:public_id>/resume/", change_pages.resume, name="resume"),
+    path("contributions/<uuid:public_id>/stop/", change_pages.stop, name="stop"),
+    path("contributions/<uuid:public_id>/keep/", change_pages.keep, name="keep"),
+    path("contributions/<uuid:public_id>/undo/", change_pages.undo, name="undo"),
+    path("contributions/<uuid:public_id>/card/", change_pages.card, name="card"),
+    path("contributions/<uuid:public_id>/make-one-time/", change_pages.make_one_time, name="make-one-time"),
+    path("contributions/<uuid:public_id>/withdraw/", change_pages.withdraw, name="withdraw"),
     path("personal/", pages.personal, name="personal"),
     # Those whose names begin with "sign-" are nothing to be sent to after signing in (`door.is_page`).
     path("sign-in/", sign_in_pages.ask, name="sign-in"),

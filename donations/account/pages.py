@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import HttpResponse
 from django.views.decorators.http import require_safe
 
-from donations.account import drawing, queries
+from donations.account import change_drawing, drawing, queries
 from donations.account.door import ReaderRequest, for_reader, show
 from members import clock, sessions
 
@@ -48,7 +48,8 @@ def contributions(request: ReaderRequest) -> HttpResponse:
 def contribution(request: ReaderRequest, public_id: UUID) -> HttpResponse:
     """One contribution: how much, how often, what comes next."""
     row = queries.get_contribution(request.reader, public_id)
-    return show(request, "account/contribution.html", {"gift": drawing.gift(row)}, section="contributions")
+    shown = {"gift": drawing.gift(row), **change_drawing.shown(row, now=clock.now())}
+    return show(request, "account/contribution.html", shown, section="contributions")
 
 
 @require_safe
