@@ -14,12 +14,12 @@ from datetime import datetime, timedelta
 from zoneinfo import ZoneInfo
 
 import structlog
-from babel.dates import format_datetime
+from babel.dates import format_time
 from django.conf import settings
 from django.db import transaction
 from django.db.models import F, Q
 
-from donations import gateway, on_request, standing, withdrawal_rules
+from donations import gateway, letters, on_request, standing, withdrawal_rules
 from donations.errors import DonationError, GoneAtStripe, NotPossibleNow, PaymentsUnavailable
 from donations.ledger.common import locked
 from donations.models import Contribution, ContributionChange, Payment, Subscription, Withdrawal
@@ -132,7 +132,6 @@ def _note_change(contribution: Contribution, *, actor: str, now: datetime) -> No
 def _owe_receipt(contribution: Contribution, back: Money, *, now: datetime) -> None:
     member, locale = contribution.member, contribution.locale
     assert member is not None, "a right has somebody whose it is"
-    zone = ZoneInfo(settings.NEWSROOM_TIME_ZONE)
     outbox.owe(
         kind=WITHDRAWN,
         member=member,
@@ -140,15 +139,19 @@ def _owe_receipt(contribution: Contribution, back: Money, *, now: datetime) -> N
         dedup_key=f"{WITHDRAWN}:{contribution.public_id}",
         context={
             "amount_text": back.format(locale) if back.minor else "",
-            "declared_text": format_datetime(
-                now.astimezone(zone), format="long", locale=locale.replace("-", "_")
-            ),
+            "declared_text": f"{letters.day_text(now, locale)}, {_clock_text(now, locale)}",
             "campaign_title": contribution.campaign.title,
             "reference": str(contribution.public_id),
         },
         locale=locale,
         now=now,
     )
+
+
+def _clock_text(moment: datetime, locale: str) -> str:
+    """The time of day by the newsroom's clock."""
+    local = moment.astimezone(ZoneInfo(settings.NEWSROOM_TIME_ZONE))
+    return str(format_time(local.time(), format="short", locale=locale.replace("-", "_")))
 
 
 # --- What the task does -------------------------------------------------------------------------------
