@@ -32,6 +32,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.ChangeAtWork: 409,
     donations.ChangedMeanwhile: 409,
     donations.IdempotencyKeyReused: 409,
+    donations.AddressTaken: 409,
     donations.IdempotencyKeyInUse: 409,
     donations.TooManyCheckouts: 429,
     donations.TooManySignIns: 429,

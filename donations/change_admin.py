@@ -52,7 +52,7 @@ class WithdrawalAdmin(Window, admin.ModelAdmin[Withdrawal]):
     """Readers who withdrew from the contract, and whether everything has gone back to them."""
 
     list_display = ["declared_at", "place", "ended_at", "returned_at", "closed_at", "problem", "actor"]
-    list_filter = ["place", "problem"]
+    list_filter = ["place", "problem", ("closed_at", admin.EmptyFieldListFilter)]
     search_fields = ["=contribution__subscription__stripe_id"]
     search_help_text = "Stripe's id of a subscription."
     date_hierarchy = "declared_at"

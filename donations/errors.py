@@ -120,3 +120,9 @@ class TooManySignIns(DonationError):
     def __init__(self, message: str, *, wait: int) -> None:
         super().__init__(message)
         self.wait = wait
+
+
+class AddressTaken(DonationError):
+    """The new address is one of another person's. Nothing was changed."""
+
+    code = "address_taken"

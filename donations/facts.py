@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
@@ -215,11 +215,18 @@ class SubscriptionFacts:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """A card that is charged: until when it is good, and nothing else of it."""
+    """
+    A card that is charged: until when it is good, and what its owner knows it by. Kept nowhere.
+
+    :param brand: such as "visa"; "" if Stripe does not say.
+    :param last4: the last digits of its number.
+    """
 
     id: str
     exp_year: int
     exp_month: int
+    brand: str = ""
+    last4: str = field(default="", repr=False)
 
     def has_expired(self, at: datetime) -> bool:
         """Whether it is not good any more at that moment; it is good to the end of its month."""
@@ -472,7 +479,13 @@ def card(data: Json) -> Card | None:
     details = method.get("card")
     if not isinstance(details, Mapping):  # a bank debit, Link: they do not expire
         return None
-    return Card(_need(method, "id", str), _need(details, "exp_year", int), _need(details, "exp_month", int))
+    return Card(
+        _need(method, "id", str),
+        _need(details, "exp_year", int),
+        _need(details, "exp_month", int),
+        brand=_text(details, "brand"),
+        last4=_text(details, "last4"),
+    )
 
 
 def subscription(data: Json) -> SubscriptionFacts:

@@ -379,14 +379,33 @@ def keep_draft(invoice_id: str) -> bool | None:
         return True
 
 
-def get_paying_card(subscription_id: str) -> facts.Card | None:
-    """The card that pays a subscription's next invoice; None where it is paid otherwise. Raises GoneAtStripe, …"""
+def get_paying_card(subscription_id: str, *, is_waited_for: bool = False) -> facts.Card | None:
+    """
+    The card that pays a subscription's next invoice; None where it is paid otherwise.
+
+    :param is_waited_for: somebody looks at a page meanwhile: ask once, and leave it at that.
+
+    Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, ValueError.
+    """
     with _errors_as_ours("card"):
         found = _client().v1.subscriptions.retrieve(
             subscription_id,
             {"expand": ["default_payment_method", "customer.invoice_settings.default_payment_method"]},
+            {"max_network_retries": 0} if is_waited_for else None,
         )
         return facts.card(_json(found))
+
+
+def change_customer(customer_id: str, *, email: str, because: str) -> None:
+    """
+    Tell Stripe the address of a payer, for its own page and what it shows to staff.
+
+    `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
+    """
+    with _errors_as_ours("customer"):
+        _client().v1.customers.update(
+            customer_id, {"email": email}, {"idempotency_key": f"customer:{because}"}
+        )
 
 
 def change_amount(

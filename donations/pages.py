@@ -55,7 +55,7 @@ RETRY_AFTER = "30"  # seconds, as the API says
 LOOKS = 20  # how often the thank-you page looks again by itself before it leaves that to the reader
 _WAITING = (Status.PENDING, Status.PROCESSING)
 
-_METHOD_NAMES = {
+METHOD_NAMES = {
     "amex": "American Express",
     "apple_pay": "Apple Pay",
     "bacs_debit": "Bacs",
@@ -207,7 +207,7 @@ def _draw(
             for interval in Interval
             if any(interval.value in offer.intervals(code) for code in offer.currencies)
         ],
-        "methods": [_METHOD_NAMES.get(name, str(name)) for name in campaign.payment_methods],
+        "methods": [METHOD_NAMES.get(name, str(name)) for name in campaign.payment_methods],
         "problems": problems,
         "problem_list": _with_targets(problems, filled),
         "notice": notice,

@@ -20,6 +20,7 @@ from donations import (
     services,
     withdrawals,
 )
+from donations.account import personal
 from members import clock, doorbell
 
 
@@ -114,3 +115,9 @@ def purge_payloads(**_later: object) -> None:
     doubles.forget_traces(now=now)
     recovery.forget_old(now=now)
     file_import.forget_uploads(now=now)
+
+
+@shared_task
+def follow_addresses(**_later: object) -> None:
+    """Tell Stripe where to write to readers who changed their address."""
+    personal.follow_addresses(now=clock.now())

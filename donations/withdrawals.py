@@ -17,7 +17,7 @@ import structlog
 from babel.dates import format_time
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 
 from donations import gateway, letters, on_request, standing, withdrawal_rules
 from donations.errors import DonationError, GoneAtStripe, NotPossibleNow, PaymentsUnavailable
@@ -246,8 +246,3 @@ def _covered(contribution: Contribution, at: datetime) -> list[Payment]:
 def _is_of_a_year(payment: Payment) -> bool:
     start, end = payment.period_start, payment.period_end
     return start is not None and end is not None and end - start >= _ABOUT_A_YEAR
-
-
-def trouble() -> int:
-    """How many withdrawals wait for people to look."""
-    return Withdrawal.objects.filter(~Q(problem=""), closed_at=None).count()

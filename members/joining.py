@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from members import addresses, crypto
+from members import addresses, crypto, people
 from members.models import Consent, Member
 from members.rows import insert_new
 
@@ -55,6 +55,14 @@ def _take_name(member: Member, name: str, now: datetime) -> None:
     told_later = Member.objects.filter(pk=member.pk).exclude(name_told_at__lte=now)
     if told_later.update(name=sealed, name_told_at=now):
         member.name, member.name_told_at = name, now
+
+
+def withdraw_consent(*, member: Member, purpose: str, now: datetime) -> int:
+    """Take back all that this person agreed to for one purpose, whichever the text; how many consents that were."""
+    standing = Consent.objects.filter(
+        member__in=people.members_of(member.pk), purpose=purpose, withdrawn_at=None, granted_at__lte=now
+    )
+    return standing.update(withdrawn_at=now)
 
 
 def record_consent(*, member: Member, purpose: str, text_version: str, source: str, now: datetime) -> None:

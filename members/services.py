@@ -6,7 +6,7 @@ successor.
 """
 
 from members.complimentary import NotPossible, end_complimentary, give_complimentary
-from members.joining import get_or_join, record_consent
+from members.joining import get_or_join, record_consent, withdraw_consent
 from members.memberships import end_due_memberships, follow_plan, follow_tiers
 from members.plans import Amount, Failed, Paid, Plan, Source, Switch
 
@@ -25,4 +25,5 @@ __all__ = [
     "get_or_join",
     "give_complimentary",
     "record_consent",
+    "withdraw_consent",
 ]

@@ -94,16 +94,24 @@ def mint(messages: Sequence[Message], now: datetime) -> dict[str, Minted]:
 
 def is_wanted(dedup_key: str) -> bool:
     """Whether the link that a mail brings still opens something: a stranger's never did."""
-    return SignInToken.objects.filter(token_hash=_digest(_token(dedup_key)), spent_at=None).exists()
+    return SignInToken.objects.filter(token_hash=digest(_token(dedup_key)), spent_at=None).exists()
 
 
-def check(token: str, *, now: datetime) -> None:
+def check(token: str, purpose: SignInToken.Purpose = Purpose.SIGN_IN, *, now: datetime) -> SignInToken:
     """
-    Say whether a link would open something, and leave it as it is: programs look at links in mails, too.
+    What a link would open; it is left as it is, for programs look at links in mails, too.
 
-    :raises BadLink: it would not.
+    :raises BadLink: it would open nothing.
     """
-    _standing(token, Purpose.SIGN_IN, now)
+    made = SignInToken.objects.filter(token_hash=digest(token), purpose=purpose)
+    found = made.select_related("member__merged_into").first()
+    if found is None:
+        raise BadLink
+    if found.spent_at is not None:
+        raise UsedLink
+    if found.ends_at <= now:
+        raise OldLink
+    return found
 
 
 def open(token: str, *, now: datetime) -> Member:
@@ -130,21 +138,9 @@ def spend(token: str, purpose: SignInToken.Purpose, *, now: datetime) -> SignInT
 
     :raises BadLink: it is for another purpose, used, too old, or nobody made it.
     """
-    found = _standing(token, purpose, now)
+    found = check(token, purpose, now=now)
     if SignInToken.objects.filter(pk=found.pk, spent_at=None).update(spent_at=now) != 1:
         raise UsedLink
-    return found
-
-
-def _standing(token: str, purpose: SignInToken.Purpose, now: datetime) -> SignInToken:
-    made = SignInToken.objects.filter(token_hash=_digest(token), purpose=purpose)
-    found = made.select_related("member__merged_into").first()
-    if found is None:
-        raise BadLink
-    if found.spent_at is not None:
-        raise UsedLink
-    if found.ends_at <= now:
-        raise OldLink
     return found
 
 
@@ -158,7 +154,7 @@ def _keep(
     now: datetime,
 ) -> None:
     row = SignInToken(
-        token_hash=_digest(token),
+        token_hash=digest(token),
         purpose=purpose,
         member=reader,
         address=address,
@@ -179,7 +175,8 @@ def _token(about: str) -> str:
     return base64.urlsafe_b64encode(code).rstrip(b"=").decode()
 
 
-def _digest(token: str) -> str:
+def digest(token: str) -> str:
+    """What is stored of a link's token."""
     return hashlib.sha256(token.encode()).hexdigest()
 
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from functools import wraps
 from typing import Any, cast
 
@@ -199,6 +200,10 @@ class ReaderView(APIView):
     @property
     def reader(self) -> Member:
         return cast(Member, self.request.user)
+
+    def in_readers_language(self) -> AbstractContextManager[None]:
+        """Around what is read by people; else a program is spoken to in English."""
+        return translation.override(pages.language_of(self.request._request, self.reader.locale))
 
 
 class _DescribedAuthentication(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]  # of spectacular

@@ -9,9 +9,12 @@ from uuid import UUID
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 
-from donations import letters, queries
+from donations import gateway, letters, pages, queries
+from donations.account import queries as account
+from donations.errors import DonationError
 from donations.models import Contribution, Payment, Subscription
 from donations.statuses import Status
+from members.models import Membership, MembershipState
 
 STATUS = {
     Status.PENDING: gettext_lazy("Not paid"),
@@ -24,6 +27,16 @@ STATUS = {
     Status.EXPIRED: gettext_lazy("Not paid"),
     Status.FAILED: gettext_lazy("Failed"),
     Status.REFUNDED: gettext_lazy("Given back"),
+}
+MEMBERSHIP = {
+    MembershipState.ACTIVE: gettext_lazy("Active"),
+    MembershipState.ENDING: gettext_lazy("Ends when what is paid is over"),
+    MembershipState.COMPLIMENTARY: gettext_lazy("A gift of the newsroom"),
+    MembershipState.GRACE: gettext_lazy("Waits for a payment"),
+    MembershipState.PAUSED: gettext_lazy("Paused"),
+    MembershipState.PAST_DUE: gettext_lazy("Waits for a payment"),
+    MembershipState.LAPSED: gettext_lazy("Ended"),
+    MembershipState.ENDED: gettext_lazy("Ended"),
 }
 PAYMENT = {
     Payment.State.PROCESSING: gettext_lazy("On its way"),
@@ -77,6 +90,78 @@ def gift(contribution: Contribution) -> Gift:
 
 
 @dataclass(frozen=True, slots=True)
+class CardLine:
+    """
+    The card that is charged next, as its owner knows it.
+
+    :param is_known: False where Stripe could not be asked; then all else is empty.
+    :param brand: such as "Visa"; "" for what is no card (a bank debit, say).
+    :param expires: such as "08/2029".
+    """
+
+    is_known: bool = False
+    brand: str = ""
+    last4: str = ""
+    expires: str = ""
+
+
+def card(contribution: Contribution) -> CardLine | None:
+    """The card of a contribution that runs; None for others. Asks Stripe, since cards are kept nowhere here."""
+    subscription: Subscription | None = getattr(contribution, "subscription", None)
+    if subscription is None or subscription.state == Subscription.State.CANCELLED:
+        return None
+    try:
+        found = gateway.get_paying_card(subscription.stripe_id, is_waited_for=True)
+    except (DonationError, ValueError):
+        return CardLine()
+    if found is None:
+        return CardLine(is_known=True)
+    return CardLine(
+        is_known=True,
+        brand=pages.METHOD_NAMES.get(found.brand, found.brand.capitalize()),
+        last4=found.last4,
+        expires=f"{found.exp_month:02d}/{found.exp_year}",
+    )
+
+
+def fee_cover(contribution: Contribution) -> str:
+    """How much of each payment is for the payment fee; "" for nothing, or where the amount was changed since."""
+    view = queries.view_of(contribution)
+    is_covered = contribution.fee_cover_minor and view.amount == contribution.total
+    return contribution.fee_cover.format(translation.get_language()) if is_covered else ""
+
+
+@dataclass(frozen=True, slots=True)
+class MembershipLine:
+    """
+    A membership as its holder sees it.
+
+    :param is_member: whether it counts now; else it is over, or waits for a payment.
+    :param until: until when it is paid, or the day on which it ended.
+    """
+
+    tier: str
+    is_member: bool
+    word: str
+    since: str
+    until: str
+
+
+def membership(held: Membership | None, *, now: datetime) -> MembershipLine | None:
+    """A membership in words; None for none."""
+    if held is None:
+        return None
+    state = held.state_at(now)
+    return MembershipLine(
+        tier=held.tier.name if held.tier else "",
+        is_member=state.is_member,
+        word=str(MEMBERSHIP[state]),
+        since=day(held.started_at),
+        until=day(held.counts_until),
+    )
+
+
+@dataclass(frozen=True, slots=True)
 class PaymentLine:
     """A payment as its giver sees it; what was given back of it is "" if nothing was."""
 
@@ -87,19 +172,22 @@ class PaymentLine:
     returned: str
     title: str
     receipt_number: str
+    has_receipt: bool
 
 
 def payment(row: Payment) -> PaymentLine:
     """One payment, with its contribution's campaign at hand."""
     language = translation.get_language()
+    back = account.given_back(row)
     return PaymentLine(
         id=row.public_id,
         on=day(row.paid_at or row.created_at),
         amount=row.amount.format(language),
         word=str(PAYMENT[Payment.State(row.state)]),
-        returned=row.refunded.format(language) if row.refunded_minor else "",
+        returned=back.format(language) if back.minor else "",
         title=row.contribution.campaign.title,
         receipt_number=row.receipt_number or "",
+        has_receipt=row.state == Payment.State.SUCCEEDED,
     )
 
 

@@ -9,8 +9,10 @@ from django.conf import settings
 from django.urls import reverse
 from django.utils.http import urlencode
 
-from members import emails, samples, sign_in
-from members.models import Message
+from members import emails, samples, self_service, sign_in
+from members.models import Message, SignInToken
+
+CONFIRM = "confirm_address"  # the kind of the mail that brings a link to a new address
 
 
 def register() -> None:
@@ -23,6 +25,12 @@ def register() -> None:
             look_up=_links,
         )
     )
+    emails.register(emails.Kind(CONFIRM, needs=frozenset({"confirm_url"}), is_wanted=_is_unused))
+    link = {"confirm_url": "{link}"}
+    samples.register(CONFIRM, {"en": link, "ru": link})
+    emails.register(emails.Kind(self_service.CHANGED, needs=frozenset({"new_address"})))
+    new = {"new_address": "g…@example.org"}
+    samples.register(self_service.CHANGED, {"en": new, "ru": {"new_address": "г…@пример.рф"}})
     sample = {"open_url": "{link}", "minutes_text": _minutes_text()}
     samples.register(sign_in.KIND, {"en": sample, "ru": sample})
 
@@ -41,6 +49,18 @@ def _links(messages: Sequence[Message], now: datetime) -> Mapping[str, emails.Le
         )
         for key, found in minted.items()
     }
+
+
+def confirmation(token: str, locale: str) -> dict[str, str]:
+    """What the mail to a new address holds."""
+    address = reverse("account:confirm-address", kwargs={"token": token})
+    query = urlencode({"lang": emails.supported_language(locale)})
+    return {"confirm_url": f"{settings.PUBLIC_BASE_URL}{address}?{query}"}
+
+
+def _is_unused(dedup_key: str) -> bool:
+    """Whether the link to confirm an address still opens something: a newer one may have been asked for."""
+    return SignInToken.objects.filter(token_hash=dedup_key.partition(":")[2], spent_at=None).exists()
 
 
 def _open_url(token: str, goes_to: str, language: str) -> str:

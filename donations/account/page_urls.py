@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from donations.account import change_pages, pages, sign_in_pages
+from donations.account import change_pages, pages, personal_pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
     path("", pages.overview, name="overview"),
     path("payments/", pages.payments, name="payments"),
+    path("payments/<uuid:public_id>/", pages.receipt, name="receipt"),
+    path("payments/<uuid:public_id>/receipt.pdf", pages.receipt_file, name="receipt-file"),
+    path("statements/<int:year>/", pages.statement, name="statement"),
+    path("statements/<int:year>/statement.pdf", pages.statement_file, name="statement-file"),
     path("contributions/", pages.contributions, name="contributions"),
     path("contributions/<uuid:public_id>/", pages.contribution, name="contribution"),
     path("contributions/<uuid:public_id>/change/", change_pages.change, name="change"),
@@ -19,7 +23,9 @@ urlpatterns = [
     path("contributions/<uuid:public_id>/card/", change_pages.card, name="card"),
     path("contributions/<uuid:public_id>/make-one-time/", change_pages.make_one_time, name="make-one-time"),
     path("contributions/<uuid:public_id>/withdraw/", change_pages.withdraw, name="withdraw"),
-    path("personal/", pages.personal, name="personal"),
+    path("personal/", personal_pages.personal_data, name="personal"),
+    path("personal/address/", personal_pages.address, name="address"),
+    path("personal/address/<str:token>/", personal_pages.confirm_address, name="confirm-address"),
     # Those whose names begin with "sign-" are nothing to be sent to after signing in (`door.is_page`).
     path("sign-in/", sign_in_pages.ask, name="sign-in"),
     path("sign-in/sent/", sign_in_pages.sent, name="sign-in-sent"),

@@ -77,6 +77,15 @@ class LinkRefused(APIException):
     default_detail = "Nobody made this link, or it is for something else. Ask for a new one."
 
 
+def refused(error: sign_in.BadLink) -> LinkRefused:
+    """What a program is told of a link that opens nothing."""
+    if isinstance(error, sign_in.UsedLink):
+        return LinkRefused("This link was used, or a newer one was asked for.", code="link_used")
+    if isinstance(error, sign_in.OldLink):
+        return LinkRefused("This link's time is over. Ask for a new one.", code="link_expired")
+    return LinkRefused()
+
+
 class SignInWithToken(APIView):
     """Turn the token of a mail's link, once, into a bearer token for `/api/v1/me/`."""
 
@@ -94,14 +103,8 @@ class SignInWithToken(APIView):
         given.is_valid(raise_exception=True)
         try:
             reader = sign_in.open(given.validated_data["token"], now=now)
-        except sign_in.UsedLink as error:
-            raise LinkRefused(
-                "This link was used, or a newer one was asked for.", code="link_used"
-            ) from error
-        except sign_in.OldLink as error:
-            raise LinkRefused("This link's time is over. Ask for a new one.", code="link_expired") from error
         except sign_in.BadLink as error:
-            raise LinkRefused from error
+            raise refused(error) from error
         kind = sessions.Kind.BEARER
         key = sessions.begin(reader, kind, now=now)
         return Response({"token": key, "expires_in": int(sessions.life_of(kind).total_seconds())})

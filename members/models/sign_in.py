@@ -47,6 +47,29 @@ class SignInToken(models.Model):
         return f"{self.purpose} {str(self.public_id)[:8]}"
 
 
+class AddressChange(models.Model):
+    """
+    That a reader is written to at another address from now on. The addresses themselves are their members'.
+
+    Whoever told others of the old address (Stripe, say) tells them of the new one, and notes it in `passed_on_at`.
+
+    Personal data: none (it points to a member; which addresses are one person's is a `Merge`).
+    """
+
+    public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
+    member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="address_changes")
+    made_at = models.DateTimeField()
+    passed_on_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        indexes = [
+            Index(fields=["made_at"], condition=Q(passed_on_at=None), name="address_change_to_pass_on")
+        ]
+
+    def __str__(self) -> str:
+        return f"Address change {str(self.public_id)[:8]}"
+
+
 class ReaderSession(models.Model):
     """
     A browser, or a program, in which a reader is signed in. Of its key only a digest is stored.

@@ -87,7 +87,7 @@ class Paper:
 
     def look_for_barriers(self) -> list[str]:
         """What axe finds on the page that is serious or critical for readers with disabilities."""
-        self.page.evaluate(_AXE)
+        self.page.evaluate(AXE)
         found = self.page.evaluate("axe.run(document, {resultTypes: ['violations']})")
         return [
             f"{each['id']}: {node['html']} {node['failureSummary']}"
@@ -102,7 +102,7 @@ class Paper:
         return found
 
 
-_AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
+AXE = (Path(axe_playwright_python.__file__).parent / "axe.min.js").read_text("utf-8")
 _LISTEN = """
 window.heard = [];
 for (const name of ["view", "interval", "amount", "continue", "reminder"]) {
