@@ -250,7 +250,7 @@ def _withdrawals(now: datetime) -> Matter:
         rows.order_by("declared_at", "pk"),
         line,
         title="Withdrawals that do not get through",
-        hint="A reader withdrew from the contract, and something keeps the money from going back. The law gives 14 days.",
+        hint="A reader withdrew, and something keeps the money from going back. The law gives 14 days.",
         link=_list("donations_withdrawal", closed_at__isempty="1"),
         is_urgent=True,
     )
