@@ -184,7 +184,7 @@ def note_card(
 
     :param had_one: whether the customer had one before, by Stripe's own word.
     """
-    for subscription in list(subscriptions):
+    for subscription in sorted(subscriptions, key=lambda one: one.contribution_id):  # locks, in one order
         if not had_one and subscription.default_payment_method in ("", card):
             continue
         if subscription.state == Subscription.State.CANCELLED:
