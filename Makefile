@@ -26,10 +26,11 @@ demo: $(READY)  ## The whole house on this machine: site, worker, beat and an of
 test: $(READY)  ## All tests on SQLite, in parallel
 	$(BIN)/python -m pytest -n auto --dist loadgroup --durations=10
 
-# The offline Stripe has no database; what the widget does in a browser, what headers say, and what stands in documents
-# and sources is the same above each.
-NO_DATABASE := $(foreach place,sandbox widget config/test_headers.py config/test_cors.py test_documents.py \
-	test_exact_money.py test_one_clock.py,--ignore=tests/$(place))
+# The offline Stripe has no database, and the demo brings its own; what pages do in a browser, what headers say, and what
+# stands in documents and sources is the same above each.
+NO_DATABASE := $(foreach place,sandbox widget journeys/test_demo.py journeys/test_reminders_in_the_demo.py \
+	config/test_headers.py config/test_cors.py test_documents.py test_exact_money.py test_one_clock.py,--ignore=tests/$(place)) \
+	--ignore-glob='tests/*/test_*in_a_browser.py'
 
 test-postgresql: $(READY)  ## The tests on PostgreSQL and Redis (TEST_DATABASE_URL, TEST_BROKER_URL)
 	DATABASE_URL="$${TEST_DATABASE_URL:-postgres://postgres@127.0.0.1:5432/sustainer}" \

@@ -21,12 +21,13 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks import place, reminders, report, rounds, servers
+from benchmarks import place, reminders, report, rounds, servers, staff
 from benchmarks.rounds import Row
 
+STAFF_MEMBERS = 10_000  # ten times the small newsroom; `python -m benchmarks.staff` takes more
 NEEDED = ("nothing", "limit")  # every ratio is one to these
 NAMES = (*NEEDED, "best", "webhook", "create", "paced", "sandbox", "campaign", "unchanged", "renewals",
-         "reminders")  # fmt: skip
+         "reminders", "staff")  # fmt: skip
 
 
 def main() -> int:
@@ -56,6 +57,7 @@ def _measure(wanted: set[str], scratch: Path, *, due: int) -> tuple[dict[str, Ro
         apart = report.Apart(
             reminders=reminders.measure(environment, here.database_url, due) if "reminders" in wanted else {},
             renewals=_renewals(environment) if "renewals" in wanted else {},
+            staff=staff.measure(scratch, STAFF_MEMBERS, rounds=3, brief=True) if "staff" in wanted else {},
         )
 
         def serve(name: str, application: str, **changes: str) -> servers.Server:

@@ -46,7 +46,7 @@ class Place:
 
 
 @contextlib.contextmanager
-def prepared(data: Path) -> Iterator[Place]:
+def prepared(data: Path, name: str = NAME) -> Iterator[Place]:
     """
     Create the database, migrate it, and drop it in the end.
 
@@ -62,19 +62,19 @@ def prepared(data: Path) -> Iterator[Place]:
         ) from error
     with admin:
         try:
-            admin.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
-            admin.execute(f"CREATE DATABASE {NAME}")
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
+            admin.execute(f"CREATE DATABASE {name}")
         except psycopg.errors.InsufficientPrivilege as error:
             raise NoDatabase(
                 "Set BENCH_DATABASE_URL to a user that may create the database sustainer_bench."
             ) from error
         try:
-            place = Place(admin, urlunsplit(urlsplit(given)._replace(path=f"/{NAME}")), data)
+            place = Place(admin, urlunsplit(urlsplit(given)._replace(path=f"/{name}")), data)
             place.manage("migrate", "--verbosity", "0")
             place.manage("shell", "--verbosity", "0", "-c", "from benchmarks import sample; sample.lay_out()")
             yield place
         finally:
-            admin.execute(f"DROP DATABASE IF EXISTS {NAME} WITH (FORCE)")
+            admin.execute(f"DROP DATABASE IF EXISTS {name} WITH (FORCE)")
 
 
 def _environment(database_url: str, data: Path) -> dict[str, str]:

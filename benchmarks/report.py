@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-from benchmarks import reminders
+from benchmarks import reminders, staff
 from benchmarks.rounds import CONNECTIONS, ROUNDS, SECONDS, Row
 from benchmarks.servers import THREADS, WORKERS
 
@@ -18,6 +18,7 @@ class Apart:
 
     renewals: dict[str, Any]
     reminders: dict[str, Any]
+    staff: dict[str, Any]
 
 
 def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
@@ -42,8 +43,10 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         )
     if apart.reminders:
         print("\nReminders:", *reminders.describe(apart.reminders), sep="\n")
+    if apart.staff:
+        print("\nStaff:", *staff.describe(apart.staff, every=False), sep="\n")
     print("\nTargets")
-    targets = [*_targets(rows, renewals), *_reminder_targets(apart.reminders)]
+    targets = [*_targets(rows, renewals), *_reminder_targets(apart.reminders), *_staff_targets(apart.staff)]
     for target in targets:
         found = f"{target.found:.2f}"
         print(f"  {'met   ' if target.is_met else 'MISSED'}  {target.name:50}{found:>8}   {target.wanted}")
@@ -55,6 +58,8 @@ def show(rows: dict[str, Row], apart: Apart, *, seconds: float) -> None:
         print(json.dumps({"row": "renewals", **renewals}))
     if apart.reminders:
         print(json.dumps({"row": "reminders", **apart.reminders}))
+    if apart.staff:
+        print(json.dumps({"row": "staff", **staff.summary(apart.staff)}))
     for target in targets:
         print(
             json.dumps(
@@ -111,3 +116,12 @@ def _reminder_targets(found: dict[str, Any]) -> Iterator[Target]:
     yield Target("the same, two workers of two bare loops", found["of_bare_with_two"], least=0.35)
     yield Target("the same, two workers of one", found["two_of_one"], least=1.6)
     yield Target("the same, megabytes that a worker gains", found["gained_mb"], most=8)
+
+
+def _staff_targets(found: dict[str, Any]) -> Iterator[Target]:
+    if not found:
+        return
+    brief = staff.summary(found)
+    yield Target("pages of staff, with more statements when larger", brief["unequal"], most=0)
+    yield Target("the same, time when larger, median of pages", brief["median_ratio"], most=staff.MOST_RATIO)
+    yield Target("the same, the slowest page", brief["most_ratio"], most=staff.MOST_RATIO)

@@ -24,6 +24,7 @@ _log = structlog.get_logger(__name__)
 # What an error of the domain means to someone on the other end of HTTP.
 HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.InvalidWish: 400,
+    donations.ReportRefused: 400,
     donations.UnknownContribution: 404,
     donations.UnknownCampaign: 404,
     donations.NotOneTime: 409,
@@ -39,6 +40,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.GoneAtStripe: 502,
     donations.PaymentsRefused: 502,
     donations.PaymentsUnavailable: 503,
+    donations.ReportNotReady: 503,
 }
 RETRY_AFTER = "30"  # seconds; how long a client waits after a 503
 # What a widget can offer when payments do not work: one mail when they do.

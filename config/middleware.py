@@ -98,7 +98,9 @@ def _policy(checkout_hosts: tuple[str, ...], api_base: str | None) -> str:
 
 
 WEBHOOK_PATH = "/api/v1/webhooks/stripe/"
-STATS_PATH = "/api/v1/reminders/stats/"  # a page's script asks it, with the session of a member of staff
+STATS_PATH = "/api/v1/reminders/stats/"
+# Asked with the session of a member of staff; reports with a key as well.
+ASKED_BY_STAFF = (STATS_PATH, "/api/v1/reports/")
 
 
 class WebhookLane:
@@ -182,7 +184,7 @@ class _ForPages:
 
 def is_for_programs(request: HttpRequest) -> bool:
     """Whether a program asks rather than a browser that shows pages."""
-    is_asked_by_staff = request.path_info == STATS_PATH
+    is_asked_by_staff = request.path_info.startswith(ASKED_BY_STAFF)
     return request.path_info.startswith(("/api/", "/health/", "/widget/")) and not is_asked_by_staff
 
 

@@ -357,6 +357,7 @@ LOGIN_URL = "admin:login"
 # --- Work in the background ---------------------------------------------------------------------
 # The broker is a doorbell: rows are the queue, sweeps finish what a lost message left.
 DOORBELL = "thread"
+DOORBELL_PAUSE = 0.1  # seconds between two messages of one process, since events come by the thousand
 CELERY_BROKER_URL = env.service(
     "CELERY_BROKER_URL",
     "filesystem://",
@@ -418,6 +419,13 @@ CELERY_BEAT_SCHEDULE = {
     "finish-checkouts": {
         "task": "donations.tasks.expire_forgotten_checkouts",
         "schedule": timedelta(minutes=10),
+    },
+    "roll-up-reports": {"task": "donations.tasks.roll_up_reports", "schedule": _SWEEP},
+    "reckon-reports": {"task": "donations.tasks.reckon_reports", "schedule": _SWEEP},
+    "make-exports": {"task": "donations.tasks.make_exports", "schedule": _SWEEP},
+    "write-digest": {
+        "task": "donations.tasks.write_digest",
+        "schedule": crontab(minute="0", hour="6", day_of_week="monday"),
     },
     "reconcile": {"task": "donations.tasks.reconcile_stripe", "schedule": crontab(minute="17")},
     "compare-with-stripe": {

@@ -6,6 +6,7 @@ from django.urls import URLPattern, URLResolver, include, path
 from django.views.generic import RedirectView
 
 from config import docs, health
+from donations.reports import pages as report_pages
 from members import webhooks
 
 urlpatterns: list[URLPattern | URLResolver] = [
@@ -14,6 +15,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("api/v1/sign-in/", include("donations.account.sign_in_urls")),
     path("api/v1/me/", include("donations.account.urls")),
     path("api/v1/reminders/", include("reminders.urls")),
+    path("api/v1/reports/", include("donations.reports.urls")),
     path("api/v1/mail/bounces/", webhooks.MailBounces.as_view(), name="mail-bounces"),
     path("api/v1/schema/", docs.Schema.as_view(), name="schema"),
     path("api/v1/docs/", docs.Docs.as_view(url_name="schema"), name="docs"),
@@ -23,6 +25,23 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("widget/", include("donations.widget.urls")),
     path("health/live", health.live, name="health-live"),
     path("health/ready", health.ready, name="health-ready"),
+    path(f"{settings.ADMIN_PATH}reports/", admin.site.admin_view(report_pages.show), name="reports"),
+    path(f"{settings.ADMIN_PATH}reports/files/", admin.site.admin_view(report_pages.files), name="files"),
+    path(
+        f"{settings.ADMIN_PATH}reports/files/<str:link>/",
+        admin.site.admin_view(report_pages.fetch),
+        name="fetch",
+    ),
+    path(
+        f"{settings.ADMIN_PATH}reports/digest/",
+        admin.site.admin_view(report_pages.switch_digest),
+        name="digest",
+    ),
+    path(
+        f"{settings.ADMIN_PATH}reports/export/<slug:name>.<slug:kind>",
+        admin.site.admin_view(report_pages.export),
+        name="export",
+    ),
     path(settings.ADMIN_PATH, admin.site.urls),
 ]
 if settings.DEV_PAGES:

@@ -6,11 +6,12 @@ Everything here is read; campaigns are edited in `campaign_admin`.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 from django.contrib import admin
-from django.db.models import F, QuerySet
+from django.db.models import F, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.html import format_html_join
 from django.utils.safestring import SafeString
@@ -26,6 +27,7 @@ from donations import (  # noqa: F401  # some register windows of their own
     payouts,
 )
 from donations.models import (
+    AskVariant,
     BalanceEntry,
     Contribution,
     Dispute,
@@ -39,11 +41,20 @@ from donations.models import (
     Subscription,
 )
 from donations.money import Money
+from donations.reports import admin as report_admin  # noqa: F401  # its own windows
 from members import clock
+from members.long_lists import LongList, few_values
 from members.windows import Window
 
 admin.site.site_header = admin.site.site_title = settings.NEWSROOM_NAME
 admin.site.index_title = "Sustainer"
+
+
+class VariantFilter(admin.RelatedFieldListFilter):
+    """Ways of asking, with the tests in their names asked for at once."""
+
+    def field_choices(self, field: Any, request: HttpRequest, model_admin: Any) -> Any:
+        return [(str(row.pk), str(row)) for row in AskVariant.objects.select_related("test")]
 
 
 class SubscriptionInline(Window, admin.StackedInline[Subscription, Contribution]):
@@ -62,7 +73,7 @@ class PaymentInline(Window, admin.TabularInline[Payment, Contribution]):
 
 
 @admin.register(Contribution)
-class ContributionAdmin(Window, admin.ModelAdmin[Contribution]):
+class ContributionAdmin(LongList, Window, admin.ModelAdmin[Contribution]):
     """What readers wanted to give, and what came of it."""
 
     list_display = [
@@ -78,14 +89,15 @@ class ContributionAdmin(Window, admin.ModelAdmin[Contribution]):
     list_filter = [
         "interval",
         "checkout_state",
-        "currency",
+        ("currency", few_values()),
         "campaign",
-        "variant",
+        ("variant", VariantFilter),
         "was_held_out",
         ("copy_of", admin.EmptyFieldListFilter),
     ]
     list_select_related = ["campaign", "member", "subscription"]
-    search_fields = ["=stripe_session_id", "=subscription__stripe_id", "=stripe_customer_id"]
+    exact_fields = ("stripe_session_id", "subscription__stripe_id", "stripe_customer_id")
+    sorted_by = ("created_at",)
     search_help_text = "Stripe's id of a session, subscription or customer."
     date_hierarchy = "created_at"
     exclude = ["email", "name", "checkout_url", "recovery_url", "idempotency_hash", "request_fingerprint"]
@@ -113,7 +125,7 @@ class DisputeInline(Window, admin.TabularInline[Dispute, Payment]):
 
 
 @admin.register(Payment)
-class PaymentAdmin(Window, admin.ModelAdmin[Payment]):
+class PaymentAdmin(LongList, Window, admin.ModelAdmin[Payment]):
     """Money that arrived, is on its way, or did not."""
 
     list_display = [
@@ -127,13 +139,9 @@ class PaymentAdmin(Window, admin.ModelAdmin[Payment]):
         "is_renewal",
         "contribution_id",
     ]
-    list_filter = ["state", "currency", "is_renewal"]
-    search_fields = [
-        "=receipt_number",
-        "=stripe_payment_intent_id",
-        "=stripe_charge_id",
-        "=stripe_invoice_id",
-    ]
+    list_filter = ["state", ("currency", few_values()), "is_renewal"]
+    exact_fields = ("receipt_number", "stripe_payment_intent_id", "stripe_charge_id", "stripe_invoice_id")
+    sorted_by = ("created_at",)
     search_help_text = "Receipt number, or Stripe's id of a payment intent, charge or invoice."
     date_hierarchy = "created_at"
     inlines = [RefundInline, DisputeInline]
@@ -160,7 +168,7 @@ def _settled(minor: int | None, currency: str) -> str:
 
 
 @admin.register(StripeEvent)
-class StripeEventAdmin(Window, admin.ModelAdmin[StripeEvent]):
+class StripeEventAdmin(LongList, Window, admin.ModelAdmin[StripeEvent]):
     """What Stripe told us. Parked events and those in quarantine can be replayed."""
 
     list_display = [
@@ -173,11 +181,19 @@ class StripeEventAdmin(Window, admin.ModelAdmin[StripeEvent]):
         "waits_for",
         "problem",
     ]
-    list_filter = ["state", "type"]
-    search_fields = ["=stripe_id", "=waits_for"]
+    list_filter = ["state", ("type", few_values())]
+    exact_fields = ("stripe_id", "waits_for")
+    sorted_by = ("received_at",)
     date_hierarchy = "received_at"
     exclude = ["payload"]
     actions = ["replay"]
+
+    def exactly(self, model: Any, name: str, term: str) -> Iterator[Q]:
+        for condition in super().exactly(model, name, term):
+            yield condition & Q(state=StripeEvent.State.PARKED) if name == "waits_for" else condition
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[StripeEvent]:
+        return super().get_queryset(request).defer("payload")
 
     @admin.action(description="Act on them again", permissions=["replay"])
     def replay(self, request: HttpRequest, events: QuerySet[StripeEvent]) -> None:
@@ -192,21 +208,24 @@ class StripeEventAdmin(Window, admin.ModelAdmin[StripeEvent]):
 
 
 @admin.register(BalanceEntry)
-class BalanceEntryAdmin(Window, admin.ModelAdmin[BalanceEntry]):
+class BalanceEntryAdmin(LongList, Window, admin.ModelAdmin[BalanceEntry]):
     """Stripe's account of our money, line by line."""
 
     list_display = ["stripe_id", "kind", "currency", "amount_minor", "fee_minor", "net_minor", "occurred_at"]
-    list_filter = ["kind", "currency"]
-    search_fields = ["=stripe_id", "=payout__stripe_id"]
+    list_filter = [("kind", few_values()), ("currency", few_values())]
+    exact_fields = ("stripe_id", "payout__stripe_id")
+    ordering = ("-pk",)
 
 
 @admin.register(Dispute)
-class DisputeAdmin(Window, admin.ModelAdmin[Dispute]):
+class DisputeAdmin(LongList, Window, admin.ModelAdmin[Dispute]):
     """What readers' banks ask back; those that wait for our answer first, by when it is due."""
 
     list_display = ["stripe_id", "state", "answer_due_at", "amount", "reason", "opened_at", "payment"]
-    list_filter = ["state", "currency"]
-    search_fields = ["=stripe_id"]
+    list_filter = ["state", ("currency", few_values())]
+    exact_fields = ("stripe_id",)
+    sorted_by = ("answer_due_at",)
+    list_select_related = ["payment"]
     ordering = [F("answer_due_at").asc(nulls_last=True), "-opened_at"]
 
     @admin.display(ordering="amount_minor")
@@ -215,11 +234,12 @@ class DisputeAdmin(Window, admin.ModelAdmin[Dispute]):
 
 
 @admin.register(DoubleCharge)
-class DoubleChargeAdmin(Window, admin.ModelAdmin[DoubleCharge]):
+class DoubleChargeAdmin(LongList, Window, admin.ModelAdmin[DoubleCharge]):
     """Second charges soon after a first, and what their readers say."""
 
     list_display = ["noticed_at", "state", "match", "second", "first", "decided_at", "problem"]
     list_filter = ["state", "match"]
+    sorted_by = ("noticed_at",)
     list_select_related = ["first", "second"]
     date_hierarchy = "noticed_at"
 
@@ -230,7 +250,7 @@ class AddsUp(admin.SimpleListFilter):
     title = "adds up"
     parameter_name = "adds_up"
 
-    def lookups(self, request: HttpRequest, model_admin: Any) -> list[tuple[str, str]]:
+    def lookups(self, request: HttpRequest, model_admin: Any) -> Any:
         return [("no", "No"), ("yes", "Yes"), ("unknown", "Lines not known")]
 
     def queryset(self, request: HttpRequest, queryset: QuerySet[Payout]) -> QuerySet[Payout]:
@@ -244,12 +264,13 @@ class AddsUp(admin.SimpleListFilter):
 
 
 @admin.register(Payout)
-class PayoutAdmin(Window, admin.ModelAdmin[Payout]):
+class PayoutAdmin(LongList, Window, admin.ModelAdmin[Payout]):
     """What reached the bank, what it is made of, and whether that adds up."""
 
     list_display = ["stripe_id", "created_at", "arrives_at", "amount", "state", "difference"]
-    list_filter = ["state", "currency", AddsUp]
-    search_fields = ["=stripe_id"]
+    list_filter = ["state", ("currency", few_values()), AddsUp]
+    exact_fields = ("stripe_id",)
+    sorted_by = ("created_at",)
     date_hierarchy = "created_at"
     readonly_fields = ["made_of", "difference"]
 
@@ -299,10 +320,11 @@ class ReconcileRunAdmin(Window, admin.ModelAdmin[ReconcileRun]):
 
 
 @admin.register(ReconcileFinding)
-class ReconcileFindingAdmin(Window, admin.ModelAdmin[ReconcileFinding]):
+class ReconcileFindingAdmin(LongList, Window, admin.ModelAdmin[ReconcileFinding]):
     """The drift report: where our books and Stripe differed, newest first, and what came of it."""
 
     list_display = ["found_at", "outcome", "kind", "stripe_id", "what"]
-    list_filter = ["outcome", "kind"]
-    search_fields = ["=stripe_id"]
+    list_filter = ["outcome", ("kind", few_values())]
+    exact_fields = ("stripe_id",)
+    sorted_by = ("found_at",)
     date_hierarchy = "found_at"

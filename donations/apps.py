@@ -9,6 +9,7 @@ class DonationsConfig(AppConfig):
     def ready(self) -> None:
         from donations import change_kinds, dunning, kinds, letters, notices
         from donations.account import letters as account_letters
+        from donations.reports import digest
         from members import farewells
         from members.models import Membership
 
@@ -19,6 +20,7 @@ class DonationsConfig(AppConfig):
         )
         kinds.register()
         change_kinds.register()
+        digest.register()
         account_letters.register()
         farewells.register(Membership.Source.CONTRIBUTION, dunning.farewell)
         farewells.register(Membership.Source.GIFT, dunning.farewell_to_giver)

@@ -9,8 +9,8 @@ from django.http import HttpRequest
 
 from donations import appeals
 from donations.campaign_admin import SuggestionForm
-from donations.models import AskCount, AskSwitch, AskTest, AskVariant, Campaign, VariantAsk
-from members.windows import Window
+from donations.models import AskCount, AskSwitch, AskTest, AskVariant, Campaign, Contribution, VariantAsk
+from members.windows import KeptWhileUsed, Window
 
 
 class VariantInline(admin.StackedInline[AskVariant, AskTest]):
@@ -22,7 +22,7 @@ class VariantInline(admin.StackedInline[AskVariant, AskTest]):
 
 
 @admin.register(AskTest)
-class AskTestAdmin(admin.ModelAdmin[AskTest]):
+class AskTestAdmin(KeptWhileUsed, admin.ModelAdmin[AskTest]):
     """Tests of words and amounts. Readers are divided by lot; a gift says which way it was asked for."""
 
     list_display = ["slug", "campaign", "position", "region", "countries", "starts_at", "ends_at"]
@@ -30,6 +30,9 @@ class AskTestAdmin(admin.ModelAdmin[AskTest]):
     list_select_related = ["campaign"]
     search_fields = ["slug"]
     inlines = [VariantInline]
+
+    def is_used(self, row: AskTest) -> bool:
+        return Contribution.objects.filter(variant__test=row).exists()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -51,13 +54,16 @@ class AmountsInline(admin.TabularInline[VariantAsk, AskVariant]):
 
 
 @admin.register(AskVariant)
-class AskVariantAdmin(admin.ModelAdmin[AskVariant]):
+class AskVariantAdmin(KeptWhileUsed, admin.ModelAdmin[AskVariant]):
     """One way to ask, with its amounts."""
 
     list_display = ["__str__", "weight", "is_safe", "title"]
     list_filter = ["test__campaign", "is_safe"]
     list_select_related = ["test"]
     inlines = [AmountsInline]
+
+    def is_used(self, row: AskVariant) -> bool:
+        return row.contributions.exists()
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)

@@ -24,6 +24,12 @@ class InvalidWish(DonationError):
     code = "invalid"
 
 
+class ReportRefused(DonationError):
+    """What was asked of a report cannot be answered; `fields` names the parameter."""
+
+    code = "invalid"
+
+
 class UnknownCampaign(DonationError):
     """No such campaign is running."""
 
@@ -88,6 +94,12 @@ class PaymentsUnavailable(DonationError):
     """Stripe could not be reached, or asks us to slow down. Safe to try again with the same key."""
 
     code = "payments_unavailable"
+
+
+class ReportNotReady(DonationError):
+    """A worker is reckoning it. Ask again after `Retry-After`."""
+
+    code = "report_not_ready"
 
 
 class GoneAtStripe(DonationError):

@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from django.conf import settings
-from django.db.models import Min
+from django.db.models import Min, Q
 
-from donations import dunning, ledger, letters, membership, notices, standing
+from donations import dunning, ledger, letters, links, membership, notices, standing
 from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 from members import outbox
@@ -29,11 +29,15 @@ NEWSLETTER = "newsletter"
 
 def follow_through(contribution: Contribution, *, now: datetime) -> None:
     """Give the reader all that the booked payments have earned, once each."""
-    owed = list(
-        Payment.objects.filter(contribution=contribution, state=Payment.State.SUCCEEDED, receipt_number=None)
+    arrived = Payment.objects.filter(contribution=contribution, state=Payment.State.SUCCEEDED)
+    news = list(
+        arrived.annotate(is_told=ledger.is_in_journal())
+        .filter(Q(receipt_number=None) | Q(is_told=False))
         .select_related("dunning")
         .order_by("paid_at", "pk")
     )
+    ledger.tell_payments([payment for payment in news if not payment.is_told], contribution, now=now)
+    owed: list[Payment] = [payment for payment in news if payment.receipt_number is None]
     if contribution.member is None:
         if not owed:
             return
@@ -168,5 +172,5 @@ def _welcome_context(contribution: Contribution, tier_name: str, payment: Paymen
         "interval": contribution.interval,
         "amount_text": contribution.total.format(locale),
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
-        "manage_url": "",
+        "manage_url": links.account_page(locale=locale),
     }

@@ -140,7 +140,7 @@ def _charge(event: dict[str, Any]) -> Work:
 
     def work(now: datetime) -> Collection[str]:
         is_later_word = event["type"] == "charge.updated" and charge.status == "succeeded"
-        contribution = ledger.note_charge(charge, at=_at(event), is_later_word=is_later_word)
+        contribution = ledger.note_charge(charge, at=_at(event), now=now, is_later_word=is_later_word)
         return _done(contribution, now, charge.id, charge.payment_intent)
 
     return work

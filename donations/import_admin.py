@@ -16,6 +16,7 @@ from django.views.decorators.http import require_POST
 from donations import csv_rows, file_import
 from donations.models import Campaign, FileImport, StripeImport, StripeImportProblem
 from members import clock
+from members.long_lists import LongList, few_values
 from members.windows import Window
 
 _MOST_FAULTS, _MOST_ROWS = 200, 20
@@ -157,10 +158,10 @@ class StripeImportAdmin(Window, admin.ModelAdmin[StripeImport]):
 
 
 @admin.register(StripeImportProblem)
-class StripeImportProblemAdmin(Window, admin.ModelAdmin[StripeImportProblem]):
+class StripeImportProblemAdmin(LongList, Window, admin.ModelAdmin[StripeImportProblem]):
     """What was left out, and why."""
 
     list_display = ["stripe_id", "kind", "code", "what", "run"]
-    list_filter = ["code", "kind"]
+    list_filter = [("code", few_values()), ("kind", few_values())]
     list_select_related = ["run"]
-    search_fields = ["=stripe_id"]
+    exact_fields = ("stripe_id",)

@@ -28,7 +28,7 @@ _log = structlog.get_logger(__name__)
 
 State = StripeEvent.State
 LEASE = timedelta(minutes=5)  # longer than a task may run
-BATCH = 100
+BATCH = 10  # events that one worker claims at once; those behind one that takes long wait with it
 MAX_ATTEMPTS = 5  # then a person has to look
 # The shortest and the longest wait until the next look; in between, as long again as it has waited so far.
 OUTAGE_RETRY = (timedelta(seconds=20), timedelta(minutes=10))
@@ -178,13 +178,11 @@ def process_waiting(*, now: datetime, limit: int | None = None) -> int:
     _wake_long_parked(now)
     taken = _set_aside_what_nobody_reads(now)
     while limit is None or taken < limit:
-        batch = _waiting(now).order_by("occurred_at", "pk").values_list("pk", flat=True)[:BATCH]
-        ids = list(batch)
-        for event_id in ids:
-            taken += process(event_id=event_id, now=now)
-        # Events that were woken meanwhile are waiting now; the next round takes them.
-        if len(ids) < BATCH and not _waiting(now).exists():
-            break
+        batch = _claim(now=now, limit=BATCH if limit is None else min(BATCH, limit - taken))
+        if not batch:
+            break  # events that were woken meanwhile would have been in it
+        _process_all(batch, now=now)
+        taken += len(batch)
     return taken
 
 
@@ -217,15 +215,63 @@ def _waiting(now: datetime) -> Any:
 
 
 def process(*, event_id: int, now: datetime) -> bool:
+    """Act on one event if it waits and nobody else has it. False if there was nothing to do."""
+    batch = _claim(now=now, limit=1, event_id=event_id)
+    return _process_all(batch, now=now) == 1
+
+
+def _claim(*, now: datetime, limit: int, event_id: int | None = None) -> list[StripeEvent]:
     """
-    Act on one event if it waits and nobody else has it. False if there was nothing to do.
+    Take the oldest events that wait, or the one that is named, for LEASE; in the order in which to act on them.
+
+    Claiming and reading is one statement for all of them: one by one, they took a third of the time of an event.
+    """
+    moment, until = (connection.ops.adapt_datetimefield_value(at) for at in (now, now + LEASE))
+    found = StripeEvent.objects.raw(
+        _claim_statement(connection.vendor, event_id is not None),
+        [until, moment, moment, *([] if event_id is None else [event_id]), limit],
+    )
+    return sorted(found, key=lambda event: (event.occurred_at, event.pk))
+
+
+@lru_cache
+def _claim_statement(vendor: str, is_one: bool) -> str:
+    meta = StripeEvent._meta
+    columns = ", ".join(str(field.column) for field in meta.concrete_fields)
+    one = "AND id = %s" if is_one else ""
+    unlocked = "FOR UPDATE SKIP LOCKED" if vendor == "postgresql" else ""  # SQLite has one writer at a time
+    return f"""
+        UPDATE {meta.db_table} SET leased_until = %s
+        WHERE id IN (
+            SELECT id FROM {meta.db_table}
+            WHERE state = 'RECEIVED' AND (next_attempt_at IS NULL OR next_attempt_at <= %s)
+              AND (leased_until IS NULL OR leased_until <= %s) {one}
+            ORDER BY occurred_at, id LIMIT %s {unlocked})
+        RETURNING {columns}"""  # noqa: S608 - names of our own table
+
+
+def _process_all(batch: list[StripeEvent], *, now: datetime) -> int:
+    """Act on events that this caller has claimed; on how many of them nobody else did."""
+    done = 0
+    for place, event in enumerate(batch):
+        try:
+            done += _process(event, now=now)
+        except BaseException:  # we are stopped: what we had not begun need not wait until the lease is over
+            behind = [other.pk for other in batch[place + 1 :]]
+            StripeEvent.objects.filter(pk__in=behind, state=State.RECEIVED, leased_until=now + LEASE).update(
+                leased_until=None
+            )
+            raise
+    return done
+
+
+def _process(event: StripeEvent, *, now: datetime) -> bool:
+    """
+    Act on an event. False if somebody else was quicker.
 
     A failure is written on the row: Stripe out of reach means again later; what is unknown is parked; what
     contradicts us, or fails five times, waits for a person.
     """
-    if not _waiting(now).filter(pk=event_id).update(leased_until=now + LEASE):
-        return False
-    event = StripeEvent.objects.get(pk=event_id)
     try:
         known = _act(event, now=now)
         # After the commit, so that what was parked meanwhile, and could not see it yet, is woken as well. Should we

@@ -107,6 +107,11 @@ def again(contribution: Contribution, *, locale: str) -> str:
     return f"{settings.PUBLIC_BASE_URL}{address}?{urlencode({'lang': locale})}"
 
 
+def account_page(*, locale: str) -> str:
+    """Where readers look at what they give, and change it; they sign in first."""
+    return f"{settings.PUBLIC_BASE_URL}{reverse('account:contributions')}?{urlencode({'lang': locale})}"
+
+
 def after_checkout(contribution: Contribution, *, outcome: str) -> str:
     """
     Where Stripe sends the reader: back to the newspaper's page, or to ours.

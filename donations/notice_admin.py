@@ -9,11 +9,12 @@ from django.http import HttpRequest
 from donations import notice_desk
 from donations.models import CardWatch, Dunning, Notice
 from members import clock
+from members.long_lists import LongList, few_values
 from members.windows import Window
 
 
 @admin.register(Dunning)
-class DunningAdmin(Window, admin.ModelAdmin[Dunning]):
+class DunningAdmin(LongList, Window, admin.ModelAdmin[Dunning]):
     """Renewals that were refused: since when, what their readers were told, and how it ended."""
 
     list_display = [
@@ -28,9 +29,10 @@ class DunningAdmin(Window, admin.ModelAdmin[Dunning]):
         "closed_at",
         "subscription",
     ]
-    list_filter = ["state", "quiet_because"]
+    list_filter = ["state", ("quiet_because", few_values())]
+    sorted_by = ("first_failed_at",)
     list_select_related = ["payment__contribution__subscription"]
-    search_fields = ["=payment__stripe_invoice_id", "=payment__contribution__subscription__stripe_id"]
+    exact_fields = ("payment__stripe_invoice_id", "payment__contribution__subscription__stripe_id")
     search_help_text = "Stripe's id of an invoice or subscription."
     date_hierarchy = "first_failed_at"
 
@@ -48,7 +50,7 @@ class DunningAdmin(Window, admin.ModelAdmin[Dunning]):
 
 
 @admin.register(Notice)
-class NoticeAdmin(Window, admin.ModelAdmin[Notice]):
+class NoticeAdmin(LongList, Window, admin.ModelAdmin[Notice]):
     """
     What readers are told before money is taken: due, told, and the payments that wait because they were not told.
 
@@ -68,9 +70,10 @@ class NoticeAdmin(Window, admin.ModelAdmin[Notice]):
         "amount",
         "subscription_id_at_stripe",
     ]
-    list_filter = ["state", "hold", "kind", "reason"]
+    list_filter = ["state", "hold", "kind", ("reason", few_values())]
+    sorted_by = ("charge_at",)
     list_select_related = ["subscription"]
-    search_fields = ["=subscription__stripe_id"]
+    exact_fields = ("subscription__stripe_id",)
     search_help_text = "Stripe's id of a subscription."
     date_hierarchy = "charge_at"
     actions = ["told_otherwise", "try_again"]
@@ -103,12 +106,12 @@ class NoticeAdmin(Window, admin.ModelAdmin[Notice]):
 
 
 @admin.register(CardWatch)
-class CardWatchAdmin(Window, admin.ModelAdmin[CardWatch]):
+class CardWatchAdmin(LongList, Window, admin.ModelAdmin[CardWatch]):
     """For which payments we asked Stripe whether the card will last."""
 
     list_display = ["subscription_id_at_stripe", "looked_30_for", "looked_7_for"]
     list_select_related = ["subscription"]
-    search_fields = ["=subscription__stripe_id"]
+    exact_fields = ("subscription__stripe_id",)
 
     @admin.display(description="subscription")
     def subscription_id_at_stripe(self, row: CardWatch) -> str:

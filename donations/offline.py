@@ -129,7 +129,7 @@ def void_offline_gift(gift: OfflineGift, *, reason: str, actor: str, now: dateti
     """
     with transaction.atomic():
         contribution = locked().get(payments=gift.payment_id)
-        if not ledger.void_offline(gift):
+        if not ledger.void_offline(gift, now=now):
             raise CannotVoid("This gift is voided already.")
         gift.voided_at, gift.voided_by, gift.void_reason = now, actor, reason
         gift.save(update_fields=["voided_at", "voided_by", "void_reason"])

@@ -19,6 +19,7 @@ from donations.forms import read_amount
 from donations.models import Campaign, OfflineGift
 from donations.money import Money
 from members import addresses, clock
+from members.long_lists import LongList
 from members.validation import name_or_nothing
 from members.windows import Window
 
@@ -116,7 +117,7 @@ class VoidForm(forms.Form):
 
 
 @admin.register(OfflineGift)
-class OfflineGiftAdmin(Window, admin.ModelAdmin[OfflineGift]):
+class OfflineGiftAdmin(LongList, Window, admin.ModelAdmin[OfflineGift]):
     """Cheques, transfers, cash and funds: entered here, and voided rather than changed."""
 
     list_display = [
@@ -130,7 +131,8 @@ class OfflineGiftAdmin(Window, admin.ModelAdmin[OfflineGift]):
     ]
     list_filter = ["method", ("voided_at", admin.EmptyFieldListFilter)]
     list_select_related = ["payment"]
-    search_fields = ["=payment__receipt_number", "=public_id"]
+    exact_fields = ("payment__receipt_number", "public_id")
+    sorted_by = ("received_on", "entered_at")
     search_help_text = "The number of a receipt."
     date_hierarchy = "received_on"
     change_form_template = "admin/donations/offline_gift.html"

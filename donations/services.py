@@ -335,5 +335,5 @@ def settle(*, now: datetime, limit: int = 200) -> int:
             _log.warning("no figures for a balance transaction", id=entry.stripe_id, why=type(error).__name__)
             continue
         with transaction.atomic():  # the entry and its payment's fee, or neither
-            filled += ledger.fill_balance_entry(movement)
+            filled += ledger.fill_balance_entry(movement, now=now)
     return filled

@@ -382,7 +382,7 @@ def _take_charges(run: StripeImport, page: Sequence[Json], tally: Tally, now: da
             _leave_out(run, tally, "charge", stripe_id, reason)
     tally.taken += ledger.note_charges(list(_with_figures(page)), now=now)
     _take_differences(run, page, tally, now, counts=False)
-    _fill(page)
+    _fill(page, now)
 
 
 def _with_figures(page: Sequence[Json]) -> Iterator[tuple[facts.Charge, facts.BalanceTransaction]]:
@@ -455,7 +455,7 @@ def _take_charge(campaign: Campaign, charge: facts.Charge, payer: facts.Payer, *
 
 def _take_money_back(run: StripeImport, page: Sequence[Json], tally: Tally, now: datetime) -> None:
     _take_differences(run, page, tally, now)
-    _fill(page)
+    _fill(page, now)
 
 
 def _take_differences(
@@ -499,7 +499,7 @@ def _known_to_be_over_by(data: Json) -> datetime | None:
     return payment.contribution.imported_at if payment.contribution.is_past(told.opened_at) else None
 
 
-def _fill(page: Sequence[Json]) -> None:
+def _fill(page: Sequence[Json], now: datetime) -> None:
     """Write the figures that came with the objects, so that none has to be asked for one by one."""
     told = [data["balance_transaction"] for data in page if isinstance(data.get("balance_transaction"), dict)]
     waiting = BalanceEntry.objects.filter(stripe_id__in=[one["id"] for one in told], net_minor=None)
@@ -507,7 +507,7 @@ def _fill(page: Sequence[Json]) -> None:
     for movement in told:
         if movement["id"] in ids:
             with transaction.atomic():
-                ledger.fill_balance_entry(facts.balance_transaction(movement))
+                ledger.fill_balance_entry(facts.balance_transaction(movement), now=now)
 
 
 # --- What is left out ---------------------------------------------------------------------------

@@ -21,6 +21,7 @@ from donations import (
     withdrawals,
 )
 from donations.account import personal
+from donations.reports import digest, files, kept, rollups
 from members import clock, doorbell
 
 
@@ -102,6 +103,33 @@ def compare_with_stripe(**_later: object) -> None:
     now = clock.now()
     if reconciliation.compare(now=now).drifts:
         doorbell.ring("donations.tasks.settle_payments")
+        doorbell.ring("members.tasks.send_owed_mail")
+
+
+@shared_task
+def roll_up_reports(**_later: object) -> None:
+    """Carry what moved over to the sums by day, a few thousand entries at a time."""
+    for _ in range(20):
+        if not rollups.roll_up():
+            break
+
+
+@shared_task
+def reckon_reports(**_later: object) -> None:
+    """In a large house: reckon the reports that are asked for, so that they open at once."""
+    kept.reckon(now=clock.now())
+
+
+@shared_task
+def make_exports(**_later: object) -> None:
+    """Make the files of rows that staff asked for, and forget those of yesterday."""
+    files.make_waiting(now=clock.now())
+
+
+@shared_task
+def write_digest(**_later: object) -> None:
+    """Owe the figures of the last week to staff who want them; then let the mail go out."""
+    if digest.write(now=clock.now()):
         doorbell.ring("members.tasks.send_owed_mail")
 
 

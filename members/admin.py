@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import re
 import uuid
+from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django import forms
+from django.conf import settings
 from django.contrib import admin, messages
-from django.db.models import DateTimeField, QuerySet, Value
+from django.db.models import DateTimeField, Q, QuerySet, Value
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
@@ -30,6 +32,7 @@ from members import (  # noqa: F401  # duplicates_admin registers windows of its
     people,
     queries,
 )
+from members.long_lists import LongList, few_values
 from members.models import (
     Bounce,
     Consent,
@@ -43,7 +46,11 @@ from members.models import (
     TierThreshold,
 )
 from members.revealing import MASK, opened
-from members.windows import Curtained, ForEyes, FoundByAddress, Window
+from members.windows import Curtained, ForEyes, FoundByAddress, KeptWhileUsed, Window
+
+# Kinds and languages are known without looking which ones rows have.
+_KINDS = few_values(lambda: [(kind, kind.replace("_", " ")) for kind in sorted(emails.KINDS)])
+_LOCALES = few_values(lambda: settings.LANGUAGES)
 
 # Of what a mail says: amounts, days and numbers. The rest can hold a name, or a link that is for its reader alone.
 _IMPERSONAL = re.compile(r"receipt_number|interval|locale|tier_name|campaign_title|\w+_text|\w+_on")
@@ -94,12 +101,14 @@ class MergesOfMember(ForEyes, Window, admin.TabularInline[Merge, Member]):
 
 
 @admin.register(Member)
-class MemberAdmin(Curtained, Window, admin.ModelAdmin[Member]):
+class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
     """Readers, found by one of their whole e-mail addresses or by id."""
 
     list_display = ("public_id", "joined_at", "locale", "merged_into")
-    list_filter = ("locale",)
+    list_filter = (("locale", _LOCALES),)
     list_select_related = ("merged_into",)
+    date_hierarchy = "joined_at"
+    sorted_by = ("joined_at",)
     ordering = ("-joined_at", "-pk")
     search_fields = ("public_id",)
     search_help_text = "A whole e-mail address, or an id"
@@ -185,7 +194,7 @@ class NotesOfMembership(ForEyes, Window, admin.TabularInline[StaffNote, Membersh
 
 
 @admin.register(Membership)
-class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
+class MembershipAdmin(LongList, Window, admin.ModelAdmin[Membership]):
     """The right to be called a member, and how it came and went."""
 
     list_display = (
@@ -197,10 +206,12 @@ class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
         "paid_through",
         "ends_at",
     )
-    list_filter = ("source_kind", "tier", "currency")
+    list_filter = ("source_kind", "tier", ("currency", few_values()))
+    date_hierarchy = "started_at"
+    sorted_by = ("started_at",)
     list_select_related = ("member", "tier")
     ordering = ("-started_at", "-pk")
-    search_fields = ("=source_reference",)
+    exact_fields = ("source_reference",)
     search_help_text = "The id of a contribution"
     fields = (
         "member",
@@ -229,6 +240,10 @@ class MembershipAdmin(Window, admin.ModelAdmin[Membership]):
         rows = super().get_queryset(request).defer("member__email", "member__name")
         return rows.annotate(looked_at=moment)
 
+    def exactly(self, model: Any, name: str, term: str) -> Iterator[Q]:
+        for condition in super().exactly(model, name, term):
+            yield condition & Q(source_kind__in=Membership.Source.values)  # so that the UNIQUE index serves
+
     @admin.display(description="State")
     def shown_state(self, membership: Membership) -> str:
         moment: datetime = membership.looked_at  # type: ignore[attr-defined]  # from get_queryset
@@ -241,11 +256,14 @@ class ThresholdsOfTier(admin.TabularInline[TierThreshold, Tier]):
 
 
 @admin.register(Tier)
-class TierAdmin(admin.ModelAdmin[Tier]):
+class TierAdmin(KeptWhileUsed, admin.ModelAdmin[Tier]):
     """The levels of membership, and from which yearly amount on each is reached."""
 
     list_display = ("name", "slug", "position")
     inlines = (ThresholdsOfTier,)
+
+    def is_used(self, row: Tier) -> bool:
+        return any(model._default_manager.filter(tier=row).exists() for model in (Membership, MembershipStep))
 
     def save_related(self, request: HttpRequest, form: Any, formsets: Any, change: bool) -> None:
         super().save_related(request, form, formsets, change)
@@ -253,7 +271,7 @@ class TierAdmin(admin.ModelAdmin[Tier]):
 
 
 @admin.register(Message)
-class MessageAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Message]):
+class MessageAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmin[Message]):
     """The mail that we owe or sent."""
 
     hash_column = "recipient_hash"
@@ -269,8 +287,8 @@ class MessageAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Message])
         "next_attempt_at",
         "failure_code",
     )
-    list_filter = ("state", "kind", "locale")
-    ordering = ("-owed_at", "-pk")
+    list_filter = ("state", ("kind", _KINDS), ("locale", _LOCALES))
+    ordering = ("-pk",)  # as they were owed, without an index on the moment
     fields = (
         "public_id",
         "kind",
@@ -345,7 +363,7 @@ class BounceForm(forms.ModelForm[Bounce]):
 
 
 @admin.register(Bounce)
-class BounceAdmin(FoundByAddress, admin.ModelAdmin[Bounce]):
+class BounceAdmin(FoundByAddress, LongList, admin.ModelAdmin[Bounce]):
     """
     Addresses that get no reminders, because a mail to them came back or was called spam; which, nobody can see.
 
@@ -356,6 +374,7 @@ class BounceAdmin(FoundByAddress, admin.ModelAdmin[Bounce]):
     fields = ("email", "kind")
     list_display = ("since", "kind", "source")
     list_filter = ("kind", "source")
+    ordering = ("-pk",)
     search_fields = ("pk",)
     search_help_text = "A whole e-mail address"
 

@@ -124,7 +124,7 @@ def _moment(when: date | datetime) -> datetime:
 
 def _best(moment: datetime, known_at: datetime | None, member: Member | None) -> Iterator[Standing]:
     tiers = {tier.pk: tier for tier in Tier.objects.all()}
-    kept = _merged(known_at)
+    kept = get_kept(known_at)
     best: dict[int, tuple[tuple[int, int, int], Standing]] = {}
     for member_id, membership_id, stood in _stood(moment, known_at, member).iterator(chunk_size=10_000):
         if stood is None:
@@ -139,7 +139,7 @@ def _best(moment: datetime, known_at: datetime | None, member: Member | None) ->
     return (found for _, found in best.values())
 
 
-def _merged(known_at: datetime | None) -> dict[int, int]:
+def get_kept(known_at: datetime | None) -> dict[int, int]:
     """Of each member that was merged into another, by the merges that stand (or stood then): the one that is kept."""
     standing = Merge.objects.filter(undone_at=None)
     if known_at is not None:

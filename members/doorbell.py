@@ -19,8 +19,6 @@ from django.db import transaction
 
 log = structlog.get_logger(__name__)
 
-_PAUSE = 0.1  # seconds between two messages of one name
-
 
 def ring(task_name: str) -> None:
     """
@@ -63,7 +61,7 @@ class Bell:
                 wanted, self._wanted = self._wanted, {}
             for task_name, request_id in wanted.items():
                 publish(task_name, request_id)
-            time.sleep(_PAUSE)  # what is rung meanwhile goes out together, once
+            time.sleep(settings.DOORBELL_PAUSE)  # what is rung meanwhile goes out together, once
 
 
 def publish(task_name: str, request_id: str | None) -> None:

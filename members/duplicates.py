@@ -15,12 +15,12 @@ from dataclasses import dataclass
 from datetime import datetime
 from itertools import combinations
 
-from django.db.models import Count, Max
+from django.db.models import Count, Exists, Max, OuterRef
 from django.db.models.functions import Coalesce
 
 from members import crypto
 from members.models import Mark, Member, TwoPeople
-from members.rows import insert_new
+from members.rows import among, insert_new
 
 MOST_PEOPLE = (
     5  # a card that more people pay with is a company's, a name with a postcode that more have is a house's
@@ -61,12 +61,33 @@ def hash_of(kind: str, text: str) -> str:
 def note(marks: Iterable[tuple[int, str, str]]) -> int:
     """Remember that members (by primary key) have something, by kind and keyed hash; how much of it was new."""
     rows = [Mark(member_id=member, kind=kind, value=value) for member, kind, value in marks if value]
-    return sum(insert_new(rows[start : start + _BATCH]) for start in range(0, len(rows), _BATCH))
+    new = 0
+    for start in range(0, len(rows), _BATCH):
+        batch = rows[start : start + _BATCH]
+        new += insert_new(batch)
+        _note_shared({row.value for row in batch})
+    return new
+
+
+def _note_shared(values: set[str]) -> None:
+    """
+    Find out now who has the same, so that nobody has to compare all marks to make suggestions.
+
+    Asked also when nothing was new: of two who wrote at once, neither saw the other's.
+    """
+    same = Mark.objects.filter(kind=OuterRef("kind"), value=OuterRef("value"))
+    others = same.exclude(member=OuterRef("member"))
+    known = Mark.objects.filter(among("value", values), kind__in=Mark.Kind.values, is_shared=False)
+    known.filter(Exists(others)).update(is_shared=True)
 
 
 def suggest() -> list[Suggestion]:
     """Pairs of members who may be one person and were not looked at yet, newest first; in four statements."""
-    people = Mark.objects.annotate(person=Coalesce("member__merged_into", "member")).order_by()
+    people = (
+        Mark.objects.filter(is_shared=True)
+        .annotate(person=Coalesce("member__merged_into", "member"))
+        .order_by()
+    )
     groups = (
         people.values("kind", "value")
         .annotate(people=Count("person", distinct=True), newest=Max("pk"))

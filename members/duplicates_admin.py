@@ -14,6 +14,7 @@ from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import URLPattern, path
 
 from members import addresses, clock, duplicates, merging, queries, revealing
+from members.long_lists import LongList
 from members.models import Mark, Member, Merge
 from members.windows import Window
 
@@ -51,13 +52,14 @@ class Answer(forms.Form):
 
 
 @admin.register(Merge)
-class MergeAdmin(Window, admin.ModelAdmin[Merge]):
+class MergeAdmin(LongList, Window, admin.ModelAdmin[Merge]):
     """Members who were found to be one person; who said so, and whether it was taken back."""
 
     list_display = ["merged_at", "kept", "duplicate", "actor", "undone_at", "undone_by"]
     list_filter = [("undone_at", admin.EmptyFieldListFilter)]
     list_select_related = ["kept", "duplicate"]
-    search_fields = ["=kept__public_id", "=duplicate__public_id"]
+    exact_fields = ("kept__public_id", "duplicate__public_id")
+    sorted_by = ("merged_at",)
     date_hierarchy = "merged_at"
     change_form_template = "admin/members/merge.html"
     change_list_template = "admin/members/merges.html"

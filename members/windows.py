@@ -24,6 +24,24 @@ class Window:
         return False
 
 
+class KeptWhileUsed:
+    """
+    A mixin for an admin class: a row that others point to stays, and the page says so without naming them all.
+
+    Django would list every one of them, and there may be as many as readers.
+    """
+
+    def is_used(self, row: Any) -> bool:
+        """Whether rows point to it that must not be lost."""
+        raise NotImplementedError
+
+    def get_deleted_objects(self, objs: Any, request: HttpRequest) -> Any:
+        used = [f"{row}, which is in use" for row in objs if self.is_used(row)]
+        if used:
+            return [], {}, set(), used
+        return super().get_deleted_objects(objs, request)  # type: ignore[misc]  # Django's, which is mixed in
+
+
 class FoundByAddress:
     """A mixin for an admin class: its rows are found by the whole e-mail address, never by a part, or by their id."""
 

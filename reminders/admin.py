@@ -9,6 +9,7 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
+from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -16,6 +17,7 @@ from django.utils.html import format_html
 
 from donations.models import Campaign
 from members import clock, emails
+from members.long_lists import LongList, few_values
 from members.windows import Curtained, FoundByAddress, Window
 from reminders import letters, services
 from reminders.models import Reminder, ReminderSend, Switch, TurnedAway, Unsubscription
@@ -30,11 +32,18 @@ class SendsOfReminder(Window, admin.TabularInline[ReminderSend, Reminder]):
 
 
 @admin.register(Reminder)
-class ReminderAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Reminder]):
+class ReminderAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmin[Reminder]):
     """Reminders with the history of their mails; found by the whole address or by id."""
 
     list_display = ("public_id", "kind", "state", "period", "created_at", "component", "campaign", "held_out")
-    list_filter = ("state", "kind", "locale", "campaign", "held_out")
+    list_filter = (
+        "state",
+        "kind",
+        ("locale", few_values(lambda: settings.LANGUAGES)),
+        "campaign",
+        "held_out",
+    )
+    sorted_by = ("created_at",)
     list_select_related = ("campaign",)
     date_hierarchy = "created_at"
     inlines = (SendsOfReminder,)
@@ -80,10 +89,11 @@ class ReminderAdmin(Curtained, FoundByAddress, Window, admin.ModelAdmin[Reminder
 
 
 @admin.register(Unsubscription)
-class UnsubscriptionAdmin(Window, admin.ModelAdmin[Unsubscription]):
+class UnsubscriptionAdmin(LongList, Window, admin.ModelAdmin[Unsubscription]):
     """How many want no reminders; who they are, nobody can see."""
 
     list_display = ("pk", "since")
+    ordering = ("-pk",)
     fields = ("since",)
 
 

@@ -7,7 +7,9 @@ class RemindersConfig(AppConfig):
     name = "reminders"
 
     def ready(self) -> None:
-        from reminders import aside, letters, writing
+        from reminders import aside, letters, panel, reports, writing
 
         letters.register(writing.look_up)
         aside.register()
+        panel.register()
+        reports.register()

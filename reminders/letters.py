@@ -121,7 +121,7 @@ def context(kind: str, facts: Facts, campaign: Campaign) -> dict[str, str]:
         "asked_on": asked_on,
         "campaign_title": campaign.title,
         "give_url": way_back_url(facts.rid) if kind == ABANDONED else give_url(facts, campaign, language),
-        "stop_url": _url("stop", Purpose.STOP, facts.public_id),
+        "stop_url": stop_url(facts.public_id),
     }
     if facts.amount_minor is not None:
         found["gift_text"] = gift_text(facts.amount_minor, facts.currency, facts.interval, language)
@@ -185,6 +185,11 @@ def _filled_page(slug: str, interval: str, minor: int | None, currency: str, lan
 
 def confirm_url(public_id: uuid.UUID) -> str:
     return _url("confirm", Purpose.CONFIRM, public_id)
+
+
+def stop_url(public_id: uuid.UUID) -> str:
+    """Where a reader stops this one reminder, with a press of a button."""
+    return _url("stop", Purpose.STOP, public_id)
 
 
 def unsubscribe_url(public_id: uuid.UUID) -> str:

@@ -132,6 +132,8 @@ class Reminder(models.Model):
             Index(fields=["email_hash"], name="reminder_of_person"),
             Index(fields=["confirm_by"], condition=Q(state="PENDING_CONFIRM"), name="reminder_pending"),
             Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="reminder_ended"),
+            Index(fields=["created_at", "id"], name="reminder_by_beginning"),
+            Index(fields=["state", "created_at", "id"], name="reminder_by_state"),
         ]
 
     def __str__(self) -> str:

@@ -19,7 +19,7 @@ PATIENCE = 20
 """Seconds that an endpoint has to answer."""
 
 PAUSE = 0.1
-"""Seconds between two looks at what is due."""
+"""Seconds between two looks at what is due, while nobody wakes the courier."""
 
 
 def take(account: Account, listening: webhooks.Listening) -> list[webhooks.Webhook]:
@@ -62,19 +62,29 @@ class Courier:
     def __init__(self, whose: Callable[[], tuple[Account, webhooks.Listening]]) -> None:
         self.whose = whose
         self._stopped = threading.Event()
+        self._woken = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="sandbox-courier")
 
     def start(self) -> None:
         """Begin carrying."""
         self._thread.start()
 
+    def wake(self) -> None:
+        """Say that something may have come due, so that it goes out now and not after the pause."""
+        self._woken.set()
+
     def stop(self) -> None:
         """End, at most after a moment for the delivery at hand."""
         self._stopped.set()
+        self.wake()
         self._thread.join(FAREWELL)
 
     def _run(self) -> None:
-        while not self._stopped.wait(PAUSE):
+        while True:
+            self._woken.wait(PAUSE)
+            self._woken.clear()
+            if self._stopped.is_set():
+                return
             try:
                 self.round()
             except Exception:

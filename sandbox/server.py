@@ -252,7 +252,10 @@ class Running:
         )
 
     def _answer(self, environ: Any, start_response: Any) -> Iterable[bytes]:
-        return self.sandbox(environ, start_response)
+        answer = self.sandbox(environ, start_response)
+        if environ["REQUEST_METHOD"] not in ("GET", "HEAD"):
+            self.courier.wake()  # whatever changes anything may owe a webhook, or let time pass
+        return answer
 
     def use(self, sandbox: Sandbox) -> Sandbox:
         """Let this sandbox answer from now on, and return it."""

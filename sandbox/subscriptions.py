@@ -163,8 +163,8 @@ def _rhythm(price: Obj) -> Obj:
 def update(account: Account, given: Obj, id: str) -> Obj:
     """
     Change a subscription. An ended one takes only metadata and cancellation details. New amounts count from
-    the next renewal; another interval starts a new period now and is billed now, unless ``trial_end`` puts a free period
-    before it.
+    the next renewal; another interval starts a new period now and is billed now, unless ``trial_end`` puts a free
+    period before it.
     """
     subscription = account.find("subscription", id)
     if subscription["status"] in ("canceled", "incomplete_expired"):

@@ -16,6 +16,7 @@ from django_otp.plugins.otp_static.models import StaticDevice
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import audit, clock, revealing
+from members.long_lists import LongList
 from members.models import AuditEntry
 from members.windows import Window
 from staff import second_factor
@@ -96,12 +97,13 @@ class RoleAdmin(Window, GroupAdmin):
 
 
 @admin.register(AuditEntry)
-class AuditEntryAdmin(Window, admin.ModelAdmin[AuditEntry]):
+class AuditEntryAdmin(LongList, Window, admin.ModelAdmin[AuditEntry]):
     """Who saw and changed what."""
 
     list_display = ("number", "at", "shown_actor", "act", "what", "subject", "shown_person")
     list_filter = ("act",)
-    search_fields = ("=actor", "=subject")
+    exact_fields = ("actor", "subject")
+    date_hierarchy = "at"
     search_help_text = "staff:7, or a row such as donations.payment:12"
     list_per_page = 50
     fields = (

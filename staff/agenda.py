@@ -25,6 +25,7 @@ from members import sign_in
 from members.models import Message
 
 SHOWN = 5  # of each, the most urgent
+COUNTED = 1000  # of each; that there are more says enough
 MAILS_SINCE = timedelta(days=30)
 
 
@@ -48,6 +49,11 @@ class Matter:
     is_urgent: bool = False
     lines: list[Line] = field(default_factory=list)
 
+    @property
+    def shown_count(self) -> str:
+        """How many, up to a limit beyond which it does not matter."""
+        return str(self.count) if self.count <= COUNTED else f"{COUNTED}+"
+
 
 def get(user: Any, *, now: datetime) -> list[Matter]:
     """What this member of staff may see of it; also what is at zero, so that it is seen to be at zero."""
@@ -63,7 +69,7 @@ def _matter(
     link: str,
     is_urgent: bool = False,
 ) -> Matter:
-    count = rows.count()
+    count = rows.order_by()[: COUNTED + 1].count()
     lines = [line(row) for row in rows[:SHOWN]] if count else []
     return Matter(title, hint, count, link, is_urgent and count > 0, lines)
 
@@ -117,7 +123,7 @@ def _at_risk(now: datetime) -> Matter:
         return Line(f"{payment.amount}, {payment.failure_code.replace('_', ' ') or 'refused'}", when, there)
 
     return _matter(
-        rows.order_by(F("payment__next_attempt_at").asc(nulls_last=True), "pk"),
+        rows.order_by("first_failed_at", "pk"),  # Stripe gives up on these first
         line,
         title="At risk now",
         hint="Renewals that were refused and are tried again. Readers were written to.",

@@ -28,6 +28,7 @@ _LOOK = (
     _may("view", "members", _PEOPLE)
     | _may("view", "donations", _MONEY)
     | _may("view", "reminders", _REMINDERS)
+    | {"donations.view_reports"}
 )
 _CAMPAIGNS = (
     _may("view add change delete", "donations", "ask asktest askvariant variantask")
@@ -60,11 +61,12 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     | _may("view", "donations", _IMPORTS)
     | {
         "donations.refund_payment",
-        "donations.export_payment",
+        "donations.export_data",
         "donations.record_offlinegift",
         "donations.void_offlinegift",
         "donations.change_stripeevent",
-    },
+    }
+    | _may("view add change", "donations", "dayrate"),
     # Writes the appeals, and sees nothing of who answers them.
     "editor": _CAMPAIGNS,
     # Sets the house up: tiers, the switch of reminders, what is imported, accounts of staff; reads the audit log.
@@ -76,7 +78,7 @@ ROLES: Final[Mapping[str, frozenset[str]]] = {
     | _may("view", "members", "auditentry")
     | _may("view add change", "auth", "user")
     | _may("view", "auth", "group")
-    | _may("view", "donations", _IMPORTS)
+    | _may("view", "donations", f"{_IMPORTS} dayrate")
     | {"reminders.change_switch", "donations.change_stripeevent", "donations.import_file"},
 }
 

@@ -23,6 +23,7 @@ from donations import (
     withdrawals,
 )
 from donations.models import StripeEvent
+from donations.reports import rollups
 from members import clock, outbox
 from sandbox.server import Sandbox
 
@@ -117,7 +118,7 @@ class House:
             self.deliver(news)
             self.work()
             following = self.stripe.take_webhooks()  # what our own calls brought about
-            if not waiting and not following:
+            if not following:
                 return
             waiting = following
 
@@ -129,3 +130,4 @@ class House:
             )
         )
         assert queries.get_books() == self.stripe.books()
+        assert rollups.compare().agrees, "the journal of the reports tells what the books say"

@@ -10,7 +10,12 @@ from tests.source import calls, modules
 
 MONEY = sorted(path for path in modules() if path.startswith("donations/"))
 # Seconds, pixels and shares that only a person looks at; never an amount.
-NOT_MONEY: dict[str, str] = {}
+NOT_MONEY: dict[str, str] = {
+    "donations/account/paper.py": "where on a sheet a text stands, in points; amounts come as texts",
+    "donations/reports/charts.py": "where a bar stands, in pixels",
+    "donations/reports/rates.py": "the value of a share, beside the two whole numbers that it is made of",
+}
+NO_AMOUNTS = {"donations.DayRate.rate": "what a currency was worth, in the bank's own decimals"}
 
 
 def floats(tree: ast.Module) -> list[tuple[str, int]]:
@@ -44,7 +49,8 @@ def test_no_column_that_holds_money_is_a_float_or_small():
 
     assert len(amounts) > 10
     assert {type(field) for field in amounts} == {models.BigIntegerField}
-    assert not [field for field in fields if isinstance(field, models.FloatField | models.DecimalField)]
+    broken = [field for field in fields if isinstance(field, models.FloatField | models.DecimalField)]
+    assert {str(field) for field in broken} == set(NO_AMOUNTS)
 
 
 @pytest.mark.parametrize("source", ["x = 0.1", "x = float(y)", "x = y / 100", "x /= 100", "x = 1e2"])

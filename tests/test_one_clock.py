@@ -35,6 +35,7 @@ EDGES = re.compile(
     r"(donations|members|staff)/(views|pages|plan_pages|double_pages|action_pages|tasks|\w*admin|webhooks))\.py"
     r"|donations/account/(door|\w*views|\w*pages)\.py"
     r"|(donations|members|staff)/management/commands/\w+\.py"
+    r"|donations/reports/(views|pages|admin)\.py"
 )
 
 

@@ -51,6 +51,7 @@ HARMLESS = {
     "donations.Dunning.last_failed_at": "a moment",
     "donations.Dunning.mails": "a number",
     "donations.Notice.mails": "a number",
+    "donations.ReportKey.last_used_on": "a day",
     "reminders.Reminder.locale": "a language; declared in the docstring",
     "reminders.Reminder.country": "where it is morning; declared in the docstring",
     "reminders.Reminder.mails_promised": "a number",

@@ -14,7 +14,7 @@ from django.views.decorators.http import require_http_methods
 from rest_framework.exceptions import ValidationError
 
 from donations import pages
-from donations.account import consents, drawing, personal, throttle
+from donations.account import consents, drawing, panels, personal, throttle
 from donations.account.door import ReaderRequest, for_reader, show
 from donations.errors import InvalidWish, TooManySignIns
 from members import clock, self_service, sessions, sign_in
@@ -56,7 +56,8 @@ def _change(request: ReaderRequest) -> dict[str, str]:
 
 
 def _draw(request: ReaderRequest, faults: dict[str, str]) -> HttpResponse:
-    running = sessions.get_running(request.reader, now=clock.now())
+    now = clock.now()
+    running = sessions.get_running(request.reader, now=now)
     spoken = request.reader.locale.partition("-")[0].lower()
     shown: dict[str, Any] = {
         "faults": faults,
@@ -67,6 +68,7 @@ def _draw(request: ReaderRequest, faults: dict[str, str]) -> HttpResponse:
             (given.purpose, given.since is not None, drawing.day(given.since))
             for given in consents.get_given(request.reader)
         ],
+        "panels": panels.get_panels(request.reader, now=now),
         "sessions": running.count(),
     }
     status = 400 if faults else 200

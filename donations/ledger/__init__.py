@@ -20,6 +20,7 @@ from donations.ledger.checkout import (
     note_customer,
 )
 from donations.ledger.common import Mismatch, NotOurs, Unmatched
+from donations.ledger.journal import is_in_journal, tell_payments
 from donations.ledger.money_back import note_dispute, note_refund
 from donations.ledger.offline import note_offline, void_offline
 from donations.ledger.payments import note_charge, note_intent
@@ -45,6 +46,7 @@ __all__ = [
     "close_payout",
     "fill_balance_entry",
     "find_subscription",
+    "is_in_journal",
     "link_payments",
     "note_changes",
     "note_charge",
@@ -64,5 +66,6 @@ __all__ = [
     "note_payout_lines",
     "note_refund",
     "note_trace",
+    "tell_payments",
     "void_offline",
 ]

@@ -16,6 +16,7 @@ from django.db.models import QuerySet
 
 from donations import facts
 from donations.intervals import Interval
+from donations.ledger import journal
 from donations.ledger.balance import figures_of, note_balance_id
 from donations.ledger.checkout import link_customer
 from donations.ledger.payments import note_single_payment
@@ -92,7 +93,7 @@ def adopt_charge(
     )
     note_trace(payment, contribution, card=charge.card, payer=charge.payer, now=now)
     if charge.balance_transaction:
-        note_balance_id(charge.balance_transaction, at=charge.created_at, payment=payment)
+        note_balance_id(charge.balance_transaction, at=charge.created_at, now=now, payment=payment)
     return contribution
 
 
@@ -121,11 +122,15 @@ def note_charges(told: Sequence[tuple[facts.Charge, facts.BalanceTransaction]], 
     known = set(
         BalanceEntry.objects.filter(among("stripe_id", movements)).values_list("stripe_id", flat=True)
     )
-    found = _adopted().filter(
-        among("stripe_payment_intent_id", by_intent),
-        state=Payment.State.SUCCEEDED,
-        stripe_charge_id=None,
-        net_minor=None,
+    found = (
+        _adopted()
+        .filter(
+            among("stripe_payment_intent_id", by_intent),
+            state=Payment.State.SUCCEEDED,
+            stripe_charge_id=None,
+            net_minor=None,
+        )
+        .select_related("contribution")
     )
     rows, entries, cards = [], [], {}
     for row in found:
@@ -146,6 +151,7 @@ def note_charges(told: Sequence[tuple[facts.Charge, facts.BalanceTransaction]], 
     with transaction.atomic():
         Payment.objects.bulk_update(rows, _OF_CHARGES)
         insert_new(entries)
+        journal.tell([fact for entry in entries for fact in journal.facts_of_line(entry)], now=now)
         traces = list(ChargeTrace.objects.filter(among("payment", cards)))
         for trace in traces:
             trace.card_hash, trace.place_hash = cards[trace.payment_id]

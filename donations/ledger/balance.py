@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 
 from donations import facts
+from donations.ledger import journal
 from donations.models import BalanceEntry, Dispute, Payment, Refund
 from members.rows import insert_new
 
@@ -14,6 +15,7 @@ def note_balance_id(
     transaction_id: str,
     *,
     at: datetime,
+    now: datetime,
     payment: Payment | None = None,
     refund: Refund | None = None,
     dispute: Dispute | None = None,
@@ -27,11 +29,11 @@ def note_balance_id(
     if insert_new([BalanceEntry(stripe_id=transaction_id, noted_at=at, **cause)]):
         return
     orphans = BalanceEntry.objects.filter(stripe_id=transaction_id, payment=None, refund=None, dispute=None)
-    if orphans.update(**cause) and payment is not None:
-        _take_figures(transaction_id)
+    if orphans.update(**cause):
+        take_figures(transaction_id, now=now)
 
 
-def fill_balance_entry(movement: facts.BalanceTransaction) -> bool:
+def fill_balance_entry(movement: facts.BalanceTransaction, *, now: datetime) -> bool:
     """
     Write the figures of a balance transaction, once; a payment's own fee and net follow from them.
 
@@ -40,7 +42,7 @@ def fill_balance_entry(movement: facts.BalanceTransaction) -> bool:
     waiting = BalanceEntry.objects.filter(stripe_id=movement.id, net_minor=None)
     filled = waiting.update(**figures_of(movement))
     if filled:
-        _take_figures(movement.id)
+        take_figures(movement.id, now=now)
     return bool(filled)
 
 
@@ -58,10 +60,16 @@ def figures_of(movement: facts.BalanceTransaction) -> dict[str, Any]:
     }
 
 
-def _take_figures(transaction_id: str) -> None:
-    """A payment's own fee and net are those of its balance transaction, once they are known."""
+def take_figures(transaction_id: str, *, now: datetime) -> None:
+    """
+    What follows from the figures of a line, once they and its cause are known: the journal has it, and a payment's
+    own fee and net are those of its line.
+    """
     entry = BalanceEntry.objects.filter(stripe_id=transaction_id).exclude(net_minor=None).first()
-    if entry is None or entry.payment_id is None:
+    if entry is None:
+        return
+    journal.tell_line(entry, now=now)
+    if entry.payment_id is None:
         return
     Payment.objects.filter(pk=entry.payment_id, net_minor=None).update(
         settlement_currency=entry.currency,

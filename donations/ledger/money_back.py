@@ -7,6 +7,7 @@ from datetime import datetime
 from django.db.models import Sum
 
 from donations import facts
+from donations.ledger import journal
 from donations.ledger.balance import fill_balance_entry, note_balance_id
 from donations.ledger.common import NotOurs, Unmatched, change, locked
 from donations.models import Contribution, Dispute, Payment, Refund
@@ -35,7 +36,8 @@ def note_refund(refund: facts.RefundFacts, *, now: datetime) -> Contribution:
         change(row, {"state": refund.state, "failure_reason": refund.failure_reason})
     for transaction_id in (refund.balance_transaction, refund.failure_balance_transaction):
         if transaction_id:
-            note_balance_id(transaction_id, at=now, refund=row)
+            note_balance_id(transaction_id, at=now, now=now, refund=row)
+    journal.tell_refund(row, now=now)
     in_effect = Refund.objects.filter(payment=payment, state__in=Refund.IN_EFFECT)
     total = in_effect.aggregate(total=Sum("amount_minor"))["total"] or 0
     change(payment, {"refunded_minor": min(total, payment.amount_minor)})
@@ -76,8 +78,8 @@ def note_dispute(dispute: facts.DisputeFacts, *, at: datetime, now: datetime) ->
             },
         )
     for movement in dispute.balance_transactions:
-        note_balance_id(movement.id, at=now, dispute=row)
-        fill_balance_entry(movement)
+        note_balance_id(movement.id, at=now, now=now, dispute=row)
+        fill_balance_entry(movement, now=now)
     return contribution
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from donations.ledger import journal
 from donations.models import Contribution, OfflineGift, Payment
 
 
@@ -20,7 +21,10 @@ def note_offline(contribution: Contribution, *, at: datetime) -> Payment:
     )
 
 
-def void_offline(gift: OfflineGift) -> bool:
+def void_offline(gift: OfflineGift, *, now: datetime) -> bool:
     """It never arrived: it was entered by mistake. False if somebody said so before."""
     arrived = Payment.objects.filter(pk=gift.payment_id, is_offline=True, state=Payment.State.SUCCEEDED)
-    return arrived.update(state=Payment.State.VOIDED) == 1
+    if not arrived.update(state=Payment.State.VOIDED):
+        return False
+    journal.take_back(journal.name_of_payment(gift.payment_id), now=now)
+    return True

@@ -33,7 +33,9 @@ def note_intent(intent: facts.Intent, *, state: str, at: datetime) -> Contributi
     return contribution
 
 
-def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = False) -> Contribution:
+def note_charge(
+    charge: facts.Charge, *, at: datetime, now: datetime, is_later_word: bool = False
+) -> Contribution:
     """
     A charge succeeded, failed, or got its balance transaction.
 
@@ -72,7 +74,7 @@ def note_charge(charge: facts.Charge, *, at: datetime, is_later_word: bool = Fal
         if charge.card:
             note_trace(payment, contribution, card=charge.card, payer=charge.payer, now=at)
         if charge.balance_transaction:
-            note_balance_id(charge.balance_transaction, at=at, payment=payment)
+            note_balance_id(charge.balance_transaction, at=at, now=now, payment=payment)
     return contribution
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from django.db.models import Sum
 
 from donations import facts
-from donations.ledger.balance import fill_balance_entry
+from donations.ledger.balance import fill_balance_entry, take_figures
 from donations.ledger.common import change
 from donations.models import BalanceEntry, Dispute, Payment, Payout, Refund
 from members.rows import insert_new
@@ -55,11 +55,10 @@ def note_payout_lines(payout: Payout, lines: Sequence[facts.BalanceTransaction],
         [BalanceEntry(stripe_id=line.id, noted_at=now, **causes.get(line.source, {})) for line in lines]
     )
     for line in lines:
-        if cause := causes.get(line.source):
-            BalanceEntry.objects.filter(stripe_id=line.id, payment=None, refund=None, dispute=None).update(
-                **cause
-            )
-        fill_balance_entry(line)
+        orphans = BalanceEntry.objects.filter(stripe_id=line.id, payment=None, refund=None, dispute=None)
+        was_orphan = line.source in causes and orphans.update(**causes[line.source])
+        if not fill_balance_entry(line, now=now) and was_orphan:
+            take_figures(line.id, now=now)
     BalanceEntry.objects.filter(stripe_id__in=[line.id for line in lines]).update(payout=payout)
 
 

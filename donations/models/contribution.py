@@ -143,6 +143,15 @@ class Contribution(models.Model):
                 condition=Q(recovery_expires_at__isnull=False),
                 name="contribution_recoverable",
             ),
+            models.Index(fields=["created_at", "id"], name="contribution_by_beginning"),
+            models.Index(
+                fields=["stripe_customer_id"],
+                condition=~Q(stripe_customer_id=""),
+                name="contribution_of_customer",
+            ),
+            models.Index(
+                fields=["created_at", "id"], condition=Q(was_held_out=True), name="contribution_held_out"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -75,7 +75,9 @@ class DoubleCharge(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["decided_at"], condition=Q(state="UNDOING"), name="double_charge_undoing")
+            models.Index(fields=["decided_at"], condition=Q(state="UNDOING"), name="double_charge_undoing"),
+            models.Index(fields=["noticed_at", "id"], name="double_charge_by_moment"),
+            models.Index(fields=["state", "noticed_at", "id"], name="double_charge_by_state"),
         ]
 
     def __str__(self) -> str:

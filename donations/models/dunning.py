@@ -59,7 +59,9 @@ class Dunning(models.Model):
                 fields=["next_look_at"],
                 condition=Q(state="OPEN", next_look_at__isnull=False),
                 name="dunning_to_look_at",
-            )
+            ),
+            models.Index(fields=["first_failed_at", "id"], name="dunning_by_beginning"),
+            models.Index(fields=["state", "first_failed_at", "id"], name="dunning_by_state"),
         ]
 
     def __str__(self) -> str:

@@ -66,6 +66,7 @@ class StripeImportProblem(models.Model):
                 fields=["run", "kind", "stripe_id"], name="stripe_import_problem_once_per_object"
             )
         ]
+        indexes = [models.Index(fields=["stripe_id"], name="stripe_import_problem_of")]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.stripe_id}: {self.code}"

@@ -60,6 +60,10 @@ class StripeEvent(models.Model):
                 condition=Q(state__in=["PARKED", "QUARANTINED"]),
                 name="stripe_event_set_aside",
             ),
+            models.Index(fields=["received_at", "id"], name="stripe_event_by_arrival"),
+            models.Index(
+                fields=["received_at", "id"], condition=Q(state="IGNORED"), name="stripe_event_ignored"
+            ),
         ]
 
     def __str__(self) -> str:
@@ -108,7 +112,11 @@ class ReconcileFinding(models.Model):
 
     class Meta:
         ordering = ["-found_at", "-pk"]
-        indexes = [models.Index(fields=["outcome", "found_at"], name="reconcile_finding_by_outcome")]
+        indexes = [
+            models.Index(fields=["outcome", "found_at"], name="reconcile_finding_by_outcome"),
+            models.Index(fields=["found_at", "id"], name="reconcile_finding_by_moment"),
+            models.Index(fields=["stripe_id"], name="reconcile_finding_of_object"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.stripe_id}: {self.what}"

@@ -100,7 +100,13 @@ class Notice(models.Model):
                 fields=["next_look_at"],
                 condition=Q(next_look_at__isnull=False),
                 name="notice_to_look_at",
-            )
+            ),
+            models.Index(fields=["charge_at", "id"], name="notice_by_charge"),
+            models.Index(fields=["state", "charge_at", "id"], name="notice_by_state"),
+            models.Index(fields=["kind", "charge_at", "id"], name="notice_by_kind"),
+            models.Index(
+                fields=["hold", "charge_at", "id"], condition=~Q(hold="NONE"), name="notice_with_hold"
+            ),
         ]
 
     def __str__(self) -> str:

@@ -57,6 +57,13 @@ class OfflineGift(models.Model):
                 name="offline_gift_voided_by_somebody",
             ),
         ]
+        indexes = [
+            models.Index(fields=["entered_at", "id"], name="offline_gift_by_entry"),
+            models.Index(fields=["received_on", "id"], name="offline_gift_by_day"),
+            models.Index(
+                fields=["entered_at", "id"], condition=Q(voided_at__isnull=False), name="offline_gift_voided"
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.get_method_display()} of {self.received_on:%Y-%m-%d}"

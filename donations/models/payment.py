@@ -64,10 +64,7 @@ class Payment(models.Model):
 
     class Meta:
         ordering = ["-created_at", "-pk"]
-        permissions = [
-            ("refund_payment", "Can give payments back"),
-            ("export_payment", "Can export payments"),
-        ]
+        permissions = [("refund_payment", "Can give payments back")]
         constraints = [
             CheckConstraint(condition=Q(amount_minor__gt=0), name="payment_amount_positive"),
             CheckConstraint(
@@ -110,6 +107,12 @@ class Payment(models.Model):
         indexes = [
             models.Index(fields=["contribution", "state"], name="payment_by_contribution"),
             models.Index(fields=["paid_at"], condition=Q(state="SUCCEEDED"), name="payment_paid"),
+            models.Index(fields=["created_at", "id"], name="payment_by_beginning"),
+            models.Index(
+                fields=["state", "created_at", "id"],
+                condition=Q(state__in=["PROCESSING", "FAILED", "VOIDED"]),
+                name="payment_not_arrived",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -200,6 +203,10 @@ class Dispute(models.Model):
     class Meta:
         ordering = ["-opened_at", "-pk"]
         constraints = [CheckConstraint(condition=Q(amount_minor__gt=0), name="dispute_amount_positive")]
+        indexes = [
+            models.Index(fields=["answer_due_at", "-opened_at"], name="dispute_by_deadline"),
+            models.Index(fields=["state", "answer_due_at", "-opened_at"], name="dispute_by_state"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.stripe_id} {Money(self.amount_minor, self.currency)} {self.state}"

@@ -81,6 +81,9 @@ class AuditEntry(models.Model):
                 condition=Q(member_id__isnull=False),
             ),
             Index(fields=["actor", "number"], name="audit_of_actor"),
+            Index(fields=["subject", "number"], name="audit_of_subject", condition=~Q(subject="")),
+            Index(fields=["act", "number"], name="audit_of_act"),
+            Index(fields=["at", "number"], name="audit_by_moment"),
         ]
 
     def __str__(self) -> str:

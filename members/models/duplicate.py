@@ -25,12 +25,16 @@ class Mark(models.Model):
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="marks")
     kind = models.CharField(max_length=5, choices=Kind)
     value = models.CharField(max_length=120)
+    is_shared = models.BooleanField(
+        default=False, db_default=False, help_text="Whether another member was seen to have the same."
+    )
 
     class Meta:
         constraints = [
             UniqueConstraint(fields=["kind", "value", "member"], name="mark_once_per_member"),
             CheckConstraint(condition=Q(kind__in=["CARD", "PLACE"]), name="mark_kind_known"),
         ]
+        indexes = [Index(fields=["kind", "value"], condition=Q(is_shared=True), name="mark_shared")]
 
     def __str__(self) -> str:
         return f"{self.kind} of member {self.member_id}"

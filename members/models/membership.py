@@ -79,7 +79,13 @@ class Membership(Standing):
                 fields=["ends_at"],
                 name="membership_to_end",
                 condition=Q(ended_at=None, ends_at__isnull=False),
-            )
+            ),
+            Index(fields=["started_at", "id"], name="membership_by_start"),
+            Index(
+                fields=["started_at", "id"],
+                name="membership_complimentary",
+                condition=Q(source_kind="COMPLIMENTARY"),
+            ),
         ]
 
     def __str__(self) -> str:

@@ -47,7 +47,8 @@ class Member(models.Model):
             )
         ]
         indexes = [
-            Index(fields=["merged_into"], name="member_merged", condition=Q(merged_into__isnull=False))
+            Index(fields=["merged_into"], name="member_merged", condition=Q(merged_into__isnull=False)),
+            Index(fields=["joined_at", "id"], name="member_by_joining"),
         ]
 
     def __str__(self) -> str:

@@ -145,6 +145,25 @@ def test_a_program_allows_one_thing_and_leaves_the_other(readers: None, program_
     assert refused.status_code == 400
 
 
+def test_reminders_are_there_to_be_stopped_under_whichever_address(
+    givers: House, browser_of, api: Client
+) -> None:
+    for email in (ADA, GRACE):
+        wish = {"email": email, "remind": "next_month", "consent_version": "reminder-2"}
+        assert api.post("/api/v1/reminders/", wish, content_type="application/json").status_code == 202
+    page = browser_of(ADA).get("/account/personal/").content.decode()
+    assert page.count("Stop it") == 1
+    assert "One e-mail on" in page
+    merging.merge(kept=person(GRACE), duplicate=person(ADA), actor="staff:1", why="One.", now=clock.now())
+    page = browser_of(ADA).get("/account/personal/").content.decode()
+    assert page.count("Stop it") == 2
+
+    links = re.findall(r'href="https?://[^/]+(/reminders/[^/]+/stop/)', page)
+    for link in links:
+        assert api.post(link, {"act": "yes"}).status_code in (200, 302, 303)
+    assert "Stop it" not in browser_of(GRACE).get("/account/personal/").content.decode()
+
+
 # --- The address
 
 

@@ -88,6 +88,23 @@ def test_a_link_works_once(readers: None) -> None:
     assert not is_in(again)
 
 
+def test_of_two_who_press_at_once_one_gets_in(readers: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = Client()
+    ask(client, GRACE)
+    path = link_in_mail()
+    looked = sign_in.check
+
+    def look_and_be_overtaken(token: str, *args: object, **kwargs: object) -> SignInToken:
+        found = looked(token, *args, **kwargs)
+        monkeypatch.setattr(sign_in, "check", looked)
+        assert Client().post(path).status_code == 303
+        return found
+
+    monkeypatch.setattr(sign_in, "check", look_and_be_overtaken)
+    assert client.post(path).status_code == 410
+    assert ReaderSession.objects.count() == 1
+
+
 def test_only_the_newest_link_works(readers: None) -> None:
     client = Client()
     ask(client, GRACE)

@@ -151,7 +151,7 @@ def test_an_event_of_stripe_is_not_taken_over_plain_http(db, settings):
 
 CACHEABLE = {"/api/v1/campaigns/": 60, "/api/v1/campaigns/<slug:slug>/": 60}
 API = sorted(route for route in ADDRESSES if route.startswith("/api/v1/"))
-FOR_STAFF = {STATS_PATH}  # knows who asks by the session of the admin
+FOR_STAFF = {STATS_PATH, "/api/v1/reports/<slug:report>/"}  # knows who asks by the session of the admin
 
 
 @pytest.mark.parametrize("route", API)

@@ -7,6 +7,7 @@ orders, with duplicates, each acted on as soon as it comes.
 
 from __future__ import annotations
 
+import os
 import random
 from collections.abc import Callable
 from datetime import timedelta
@@ -21,7 +22,8 @@ from tests.donations import retelling
 from tests.house import House, session_of
 
 ORDERS, FEWER = 200, 25
-MOST = 1_200  # events told in all about one journey; test_histories makes up longer ones
+# Events told in all about one journey; EVENTS=5000 for a long run. test_histories makes up longer stories.
+MOST = int(os.environ.get("EVENTS", "400"))
 
 
 def start(house: House, **wish: Any) -> str:

@@ -170,7 +170,7 @@ JOURNEYS: list[Callable[[House, int], dict[str, Any]]] = [monthly, refunded]
 
 def test_a_crash_between_any_two_steps_of_acting_on_a_gift_changes_nothing_in_the_end(house):
     points = die_everywhere(house, once, before=lambda step: True)
-    assert points >= 55, f"{points} points"
+    assert points >= 45, f"{points} points"
 
 
 @pytest.mark.parametrize("journey", JOURNEYS)

@@ -77,7 +77,7 @@ def test_readers_of_before_are_members_and_the_books_agree(house: House, before:
     house.work()
 
     assert "subscriptions                  4               4" in said, said
-    assert queries.get_books() == house.stripe.books()
+    house.assert_books_agree()
     assert Payment.objects.filter(state="SUCCEEDED").count() == 3 * 3 + 1 + 1
     assert not Payment.objects.filter(receipt_number=None).exists()
     assert not Payment.objects.filter(fee_minor=None).exists(), "fees came with the charges"

@@ -47,7 +47,7 @@ def broker(monkeypatch: pytest.MonkeyPatch, settings: Any) -> Iterator[Broker]:
     broker = Broker()
     monkeypatch.setattr(doorbell, "current_app", broker)
     monkeypatch.setattr(doorbell, "_bell", doorbell.Bell())
-    monkeypatch.setattr(doorbell, "_PAUSE", 0.0)
+    settings.DOORBELL_PAUSE = 0
     yield broker
     broker.open.set()
     structlog.contextvars.clear_contextvars()

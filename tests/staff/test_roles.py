@@ -15,6 +15,7 @@ from django.test.utils import CaptureQueriesContext
 from django.urls import reverse
 
 from donations.models import Contribution, Payment, StripeEvent, Subscription
+from donations.reports import catalogue, exports
 from members import bounces, clock, complimentary
 from members.models import AuditEntry, Bounce, Member, Membership, Message, Tier
 from reminders.models import Reminder
@@ -53,18 +54,20 @@ APPEALS = {
     "donations.campaignchange",
 }  # fmt: skip
 IMPORTS = {"donations.stripeimport", "donations.stripeimportproblem", "donations.fileimport"}
+REPORTS = {"donations.reportkey"}  # each their own keys
 HOUSE = {"auth.user", "auth.group", "members.auditentry"}
 SEES = {
-    "viewer": PEOPLE | MONEY | REMINDERS,
-    "support": PEOPLE | MONEY | REMINDERS,
-    "finance": PEOPLE | MONEY | REMINDERS | BOOKS | IMPORTS,
+    "viewer": PEOPLE | MONEY | REMINDERS | REPORTS,
+    "support": PEOPLE | MONEY | REMINDERS | REPORTS,
+    "finance": PEOPLE | MONEY | REMINDERS | BOOKS | IMPORTS | REPORTS | {"donations.dayrate"},
     "editor": {"donations.campaign"} | APPEALS,
-    "admin": PEOPLE | MONEY | REMINDERS | BOOKS | HOUSE | APPEALS | IMPORTS,
+    "admin": PEOPLE | MONEY | REMINDERS | BOOKS | HOUSE | APPEALS | IMPORTS | REPORTS | {"donations.dayrate"},
     "none": set(),
 }
 ADDS = {
-    "support": {"members.bounce", "members.merge", "donations.offlinegift"},
-    "finance": {"donations.offlinegift"},
+    "viewer": REPORTS,
+    "support": {"members.bounce", "members.merge", "donations.offlinegift"} | REPORTS,
+    "finance": {"donations.offlinegift", "donations.dayrate"} | REPORTS,
     "editor": {"donations.campaign", "donations.asktest", "donations.askvariant"},
     "admin": {
         "donations.campaign",
@@ -73,6 +76,7 @@ ADDS = {
         "donations.fileimport",
         "members.tier",
         "auth.user",
+        *REPORTS,
     },
 }
 DELETES = {
@@ -94,6 +98,7 @@ DOES = {
     "finance": {"refund", "replay"},
     "admin": {"replay"},
 }
+REPORTS_SEEN_BY = {"viewer", "support", "finance", "admin"}
 ROLES = list(SEES)
 
 
@@ -155,11 +160,21 @@ def desk_pages(role: str) -> Iterator[tuple[str, int]]:
     }
     yield reverse("admin:index"), 200
     yield reverse("admin:person", args=[member.pk]), 200 if "members.member" in SEES[role] else 403
+    yield reverse("reports"), 200 if role in REPORTS_SEEN_BY else 403
+    for name in exports.names():
+        yield reverse("export", args=[name, "csv"]), 200 if role == "finance" else 403
+    for name in catalogue.names():
+        yield reverse("reports:report", args=[name]), 200 if role in REPORTS_SEEN_BY else 403
     yield reverse("admin:find"), 302 if "members.member" in SEES[role] else 403
     for slug, row in targets.items():
         yield reverse("admin:act", args=[slug, row.pk]), 200 if slug in DOES.get(role, set()) else 403
     for row in (member, Message.objects.all()[0], Reminder.objects.get()):
         yield reverse("admin:reveal", args=[label_of(type(row)), row.pk]), 200 if role == "support" else 403
+
+
+def text_of(response: Any) -> str:
+    """What came, whole or piece by piece."""
+    return (b"".join(response) if response.streaming else response.content).decode()
 
 
 def test_each_role_gets_its_pages_and_no_address_on_any(story: Member, desk_of: Desk) -> None:
@@ -169,7 +184,7 @@ def test_each_role_gets_its_pages_and_no_address_on_any(story: Member, desk_of: 
             response = client.get(address)
             if response.status_code != expected:
                 wrong.append((role, address, response.status_code, expected))
-            if any(trace in response.content.decode().lower() for trace in TRACES):
+            if any(trace in text_of(response).lower() for trace in TRACES):
                 told.append((role, address))
         assert wrong == []
         assert told == []
@@ -192,6 +207,9 @@ def test_a_stranger_gets_nowhere(story: Member) -> None:
     stranger = Client()
     for address, _ in [*pages("viewer"), *desk_pages("viewer")]:
         response = stranger.get(address)
+        if address.startswith("/api/"):
+            assert response.status_code == 401, address
+            continue
         assert response.status_code == 302, address
         assert response.headers["Location"].startswith("/admin/login/"), address
     assert stranger.get("/admin/autocomplete/").status_code == 302

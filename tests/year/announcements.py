@@ -86,7 +86,7 @@ def _known(news: Iterable[News], look: Look, post: Post) -> Obj | None:
 
 def _card_then(news: Iterable[News], look: Look) -> str:
     """The card that a subscription had at Stripe at a look, whatever we knew."""
-    then = [one for one in news if moment(one.created) <= look.at]
+    then = [one for one in news if one.happened_by <= look.number]
     return str(then[-1].about["default_payment_method"]) if then else ""
 
 

@@ -4,15 +4,11 @@ from __future__ import annotations
 
 from collections import Counter
 from datetime import datetime, timedelta
-from typing import TYPE_CHECKING, Any
 
 from tests.year.figures import Figures
 from tests.year.mailbox import Mailbox
 
 UNDER_WAY = timedelta(days=8)  # a bank debit at the longest
-
-if TYPE_CHECKING:
-    from django.db.models import QuerySet
 
 
 def read(mailbox: Mailbox, *, now: datetime) -> Figures:
@@ -57,23 +53,27 @@ def read(mailbox: Mailbox, *, now: datetime) -> Figures:
 
 def left_to_do() -> dict[str, int]:
     """What waits for a worker now; nothing that waits for a day to come. The first subject that is not done counts."""
-    from django.db.models import Q
+    from django.db import connection
 
-    from donations.models import BalanceEntry, StripeEvent
     from members import clock
-    from members.models import Message
 
-    now = clock.now()
-    due = Q(next_attempt_at=None) | Q(next_attempt_at__lte=now)
-    waiting: dict[str, QuerySet[Any]] = {
-        "events": StripeEvent.objects.filter(due, state="RECEIVED"),
-        "mails": Message.objects.filter(Q(state="OWED", next_attempt_at__lte=now) | Q(state="SENDING")),
-        "fees": BalanceEntry.objects.filter(due, net_minor=None),
-    }
-    for name, rows in waiting.items():
-        if count := rows.count():
-            return {name: count}
-    return {}
+    now = connection.ops.adapt_datetimefield_value(clock.now())
+    with connection.cursor() as cursor:
+        cursor.execute(_LEFT_TO_DO, [now] * _LEFT_TO_DO.count("%s"))
+        counts = dict(zip(("events", "mails", "fees"), cursor.fetchone(), strict=True))
+    return next(({name: count} for name, count in counts.items() if count), {})
+
+
+# Asked some thousand times in a year, on the two cores that the house needs as well: put together by the ORM, the
+# question would cost three times as much.
+_LEFT_TO_DO = """
+    SELECT (SELECT COUNT(*) FROM donations_stripeevent
+            WHERE state = 'RECEIVED' AND (next_attempt_at IS NULL OR next_attempt_at <= %s)),
+           (SELECT COUNT(*) FROM members_message
+            WHERE (state = 'OWED' AND next_attempt_at <= %s) OR state = 'SENDING'),
+           (SELECT COUNT(*) FROM donations_balanceentry
+            WHERE net_minor IS NULL AND (next_attempt_at IS NULL OR next_attempt_at <= %s))
+"""
 
 
 def put_off() -> int:

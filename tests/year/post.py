@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 
 from tests.year.offline import Obj, Stripe
@@ -35,11 +35,18 @@ NEWS = (
 
 @dataclass(frozen=True, slots=True)
 class News:
-    """One event of Stripe: what it is about as it was then, and at which look we had heard of it (None: never)."""
+    """
+    One event of Stripe, and what it is about as it was then.
+
+    :param happened_by: the look by which it had happened. A reader acts between two looks, and seconds pass: by the
+        clock what they do at a stop is later than that stop.
+    :param heard_at: the look by which we had heard of it; None: never.
+    """
 
     type: str
     created: int
     about: Obj
+    happened_by: int
     heard_at: int | None
 
 
@@ -87,7 +94,9 @@ class Post:
                 self.told += not lost
                 if event["type"] in NEWS:
                     about = event["data"]["object"]
-                    self.news.append(News(event["type"], event["created"], about, None if lost else number))
+                    self.news.append(
+                        News(event["type"], event["created"], about, number, None if lost else number)
+                    )
         # Some of what happened just before now may have been told under an earlier moment.
         self._read_until = int(at.timestamp()) - 2 * 3600
 
@@ -105,6 +114,4 @@ class Post:
     def lines(self) -> Iterator[str]:
         """The record as JSON, one event a line."""
         for one in self.news:
-            yield json.dumps(
-                {"type": one.type, "created": one.created, "heard_at": one.heard_at, "about": one.about}
-            )
+            yield json.dumps(asdict(one))

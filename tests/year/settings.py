@@ -7,10 +7,15 @@ With DEBUG on, Django asks SQLite to spell out each statement, which doubles the
 import os
 
 from config.settings import *  # noqa: F403
-from config.settings import DATABASES
+from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_BROKER_URL, DATABASES
 
 DEBUG = False
+# The year's parts wait for each other at every stop, some hundreds of times: nobody may be late by a blink.
+DOORBELL_PAUSE = 0.01  # seconds
+if CELERY_BROKER_URL.startswith("filesystem://"):
+    CELERY_BROKER_TRANSPORT_OPTIONS["polling_interval"] = 0.01
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
+    DATABASES["default"]["CONN_MAX_AGE"] = None  # as in production, where a pool keeps connections open
     DATABASES["default"]["OPTIONS"]["init_command"] = "PRAGMA journal_mode=WAL; PRAGMA synchronous=OFF;"
 
 # A broker may be shared with other houses, whose workers know nothing of the year's tasks.

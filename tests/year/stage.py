@@ -36,7 +36,7 @@ EXPECTED = ("charged without a notice", "code=charge_disputed", "a second charge
 SETTLE_IN = "eur,usd,gbp"
 PATIENCE = 90  # seconds of looking without any progress
 SWEEP_AFTER = 1.0  # seconds without progress
-LOOK_EVERY = 0.04
+LOOK_EVERY = 0.02
 
 
 class Stuck(Exception):

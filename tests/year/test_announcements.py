@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
 
 from tests.year import announcements
+from tests.year.memberships import moment
 from tests.year.post import News
 from tests.year.test_promises import a_post, an_invoice, at, told
 
@@ -87,6 +89,22 @@ def test_another_card_before_the_second_warning_ends_the_warnings():
     )
 
     assert announcements.of_cards(a_post([created(next_payment=50), new_card]), methods) == 1
+
+
+def test_a_card_that_is_replaced_at_a_stop_is_the_one_of_which_the_sweeps_of_that_stop_ask():
+    methods = {
+        "pm_1": {"type": "card", "card": {"exp_year": 2028, "exp_month": 1}},
+        "pm_2": {"type": "card", "card": {"exp_year": 2031, "exp_month": 1}},
+    }
+    post = a_post([created(next_payment=50)])
+    first = next(look for look in post.looks if moment(at(50)) <= look.at + timedelta(days=30))
+    a_second_later = int(first.at.timestamp()) + 1
+    changed = a_subscription(next_payment=50, default_payment_method="pm_2")
+    post.news.append(
+        News("customer.subscription.updated", a_second_later, changed, first.number, first.number)
+    )
+
+    assert announcements.of_cards(post, methods) == 0
 
 
 def test_a_bank_account_does_not_expire():

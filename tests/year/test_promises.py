@@ -49,7 +49,8 @@ def refused(day: float, *, next_try: float | None = None, lost: bool = False) ->
 
 
 def told(kind: str, day: float, about: dict[str, Any], *, lost: bool = False) -> News:
-    return News(kind, at(day), about, None if lost else -(-int(day * 100) // 300))
+    look = -(-int(day * 100) // 300)
+    return News(kind, at(day), about, look, None if lost else look)
 
 
 def ended(day: float, *, reason: str, lost: bool = False) -> News:

@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('members', '0013_sign_in'),
+        ('members', '0014_sign_in'),
     ]
 
     operations = [

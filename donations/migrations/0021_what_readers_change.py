@@ -8,7 +8,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0015_campaign_changes'),
+        ('donations', '0020_export_files_and_kept_answers'),
     ]
 
     operations = [

@@ -1,0 +1,390 @@
+"""
+The reports by name. Each is asked in the same way, and says what its figures mean.
+
+`register` is for floors above, whose numbers this one cannot know.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+from datetime import date, datetime
+from itertools import islice
+from typing import Any
+
+from django.db.models import QuerySet
+
+from donations.errors import ReportRefused
+from donations.models import Payment
+from donations.reports import (
+    campaigns,
+    exchange,
+    giving,
+    kept,
+    payouts,
+    periods,
+    recovery,
+    recurring,
+    revenue,
+)
+from donations.reports.periods import Granularity, Period
+from donations.reports.plans import Filters, Plan, load
+
+
+@dataclass(frozen=True, slots=True)
+class Question:
+    """
+    What somebody wants to know.
+
+    :param known_at: as it was known then; None: now.
+    :param into: the currency into which sums are converted as well; None: none.
+    """
+
+    period: Period
+    granularity: Granularity
+    filters: Filters
+    now: datetime
+    known_at: datetime | None = None
+    into: str | None = None
+
+    @property
+    def today(self) -> date:
+        """The last day of which anything is known."""
+        return periods.day_of(self.known_at or self.now)
+
+    def plans(self) -> list[Plan]:
+        return load(known_at=self.known_at, filters=self.filters)
+
+    def as_asked(self) -> dict[str, Any]:
+        """The same as plain JSON, without `now`."""
+        return {
+            "from": str(self.period.first),
+            "to": str(self.period.last),
+            "granularity": self.granularity.value,
+            "currency": self.filters.currency,
+            "campaign": self.filters.campaign,
+            "known_at": self.known_at.isoformat() if self.known_at else None,
+            "into": self.into,
+        }
+
+    @classmethod
+    def from_asked(cls, asked: dict[str, Any], *, now: datetime) -> Question:
+        """What `as_asked` says, at another moment."""
+        return cls(
+            Period(date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])),
+            Granularity(asked["granularity"]),
+            Filters(asked["currency"], asked["campaign"]),
+            now,
+            datetime.fromisoformat(asked["known_at"]) if asked["known_at"] else None,
+            asked["into"],
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """Some of the rows behind a figure; how many there are, and what all of them come to, by currency."""
+
+    rows: list[dict[str, Any]]
+    count: int
+    total: Mapping[str, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """Which rows to show."""
+
+    first: int
+    count: int
+
+
+Explain = Callable[[Question, str, Window], Page]
+
+
+@dataclass(frozen=True, slots=True)
+class Report:
+    """
+    :param answer: makes the figures.
+    :param defined_in: the functions whose docstrings define them.
+    :param figures: those that can be explained, by name.
+    :param converted: sums of all currencies in one, for reports that have such.
+    :param knows_when: whether it can be asked as it was known at an earlier moment.
+    :param is_quick: whether it is read from sums, in no time in a house of any size.
+    """
+
+    answer: Callable[[Question], Any]
+    defined_in: tuple[Callable[..., Any], ...]
+    figures: tuple[str, ...] = ()
+    explain: Explain | None = None
+    converted: Callable[[Question], Any] | None = None
+    knows_when: bool = False
+    is_quick: bool = False
+
+    @property
+    def definition(self) -> str:
+        """What the figures mean: formula, unit and source."""
+        return "\n\n".join(inspect.getdoc(function) or "" for function in self.defined_in)
+
+
+@dataclass(slots=True)
+class _Catalogue:
+    reports: dict[str, Report] = field(default_factory=dict)
+
+
+_catalogue = _Catalogue()
+
+
+def register(name: str, report: Report) -> None:
+    _catalogue.reports[name] = report
+    kept.register(
+        name,
+        lambda asked, now: _reckoned(report, Question.from_asked(asked, now=now)),
+        lambda now: usual(now).as_asked(),
+    )
+
+
+def usual(now: datetime) -> Question:
+    """What is asked if nobody chooses anything: the last twelve months until today, by the month."""
+    today = periods.day_of(now)
+    return Question(Period(periods.add_months(today, -11), today), Granularity.MONTH, Filters(), now)
+
+
+def _reckoned(report: Report, question: Question) -> dict[str, Any]:
+    told = {"data": report.answer(question)}
+    if question.into is not None and report.converted is not None:
+        told["converted"] = report.converted(question)
+    return told
+
+
+def names() -> list[str]:
+    return sorted(_catalogue.reports)
+
+
+def get(name: str) -> Report | None:
+    return _catalogue.reports.get(name)
+
+
+def ask(name: str, question: Question) -> kept.Answer:
+    """
+    The figures: `data`, and `converted` if that is asked as well.
+
+    Raises ReportRefused if the report cannot be asked so, ReportNotReady if a worker is reckoning it.
+    """
+    report = _catalogue.reports[name]
+    if question.known_at is not None and not report.knows_when:
+        raise ReportRefused(
+            "This report is told as it is known now.", code="known_at_not_kept", fields=("known_at",)
+        )
+    if question.into is not None and report.converted is None:
+        raise ReportRefused("This report is not converted.", code="not_converted", fields=("into",))
+    is_quick = report.is_quick and question.known_at is None
+    return kept.get(name, question.as_asked(), now=question.now, is_quick=is_quick)
+
+
+def explain(report: Report, question: Question, figure: str, window: Window) -> Page:
+    """The rows behind a figure. Raises ReportRefused if it has none."""
+    if report.explain is None or figure not in report.figures:
+        words = (
+            f"Choose one of: {', '.join(report.figures)}." if report.figures else "This report has no rows."
+        )
+        raise ReportRefused(words, code="unknown_figure", fields=("figure",))
+    if question.known_at is not None and not report.knows_when:
+        raise ReportRefused(
+            "This report is told as it is known now.", code="known_at_not_kept", fields=("known_at",)
+        )
+    return report.explain(question, figure, window)
+
+
+# --- The reports of this floor
+
+
+def _revenue(asked: Question) -> Any:
+    return revenue.revenue(asked.period, asked.granularity, asked.filters, known_at=asked.known_at)
+
+
+def _revenue_converted(asked: Question) -> Any:
+    return revenue.converted(
+        asked.period, asked.granularity, asked.filters, asked.into or exchange.BASE, known_at=asked.known_at
+    )
+
+
+def _mrr_converted(asked: Question) -> Any:
+    return recurring.mrr_converted(
+        asked.plans(), asked.period, asked.granularity, asked.filters.currency, asked.into or exchange.BASE
+    )
+
+
+def _explain_revenue(asked: Question, figure: str, window: Window) -> Page:
+    return Page(
+        *revenue.explain(
+            asked.period, asked.filters, figure,
+            known_at=asked.known_at, first=window.first, count=window.count,
+        )
+    )  # fmt: skip
+
+
+def _mrr(asked: Question) -> Any:
+    return recurring.mrr(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+
+
+def _explain_mrr(asked: Question, figure: str, window: Window) -> Page:
+    return _page(recurring.explain_mrr(asked.plans(), asked.period, asked.filters.currency, figure), window)
+
+
+def _explain_churn(asked: Question, figure: str, window: Window) -> Page:
+    rows = recurring.explain_mrr(
+        asked.plans(), asked.period, asked.filters.currency, recurring.Kind.CHURN.value
+    )
+    return _page([row for row in rows if figure in ("churn", row["why"])], window)
+
+
+def _page(rows: list[dict[str, Any]], window: Window) -> Page:
+    totals: Counter[str] = Counter()
+    for row in rows:
+        totals[row["currency"]] += row["twelfths"]
+    return Page(rows[window.first : window.first + window.count], len(rows), dict(sorted(totals.items())))
+
+
+def _members(asked: Question) -> Any:
+    known = asked.known_at
+
+    def some() -> Iterator[giving.Gift]:  # one after the other each time: they may be millions
+        return giving.gifts(asked.filters, until=asked.period.last, known_at=known)
+
+    return {
+        "parts": giving.members(
+            asked.plans(), asked.filters, asked.period, asked.granularity, known_at=known
+        ),
+        "average_gift": giving.average(some(), asked.period),
+        "lifetime": giving.lifetime(some()),
+        "donor_retention": giving.donor_retention(some(), asked.period.last.year),
+    }
+
+
+def _retention(asked: Question) -> Any:
+    until = min(asked.today - periods.ONE_DAY, asked.now.date())
+    return recurring.retention(asked.plans(), asked.period, asked.filters.currency, until)
+
+
+def _churn(asked: Question) -> Any:
+    return recurring.churn(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+
+
+def _campaigns(asked: Question) -> Any:
+    return campaigns.campaigns(asked.plans(), asked.period, asked.filters)
+
+
+def _payouts(asked: Question) -> Any:
+    return payouts.payout_report(asked.period, asked.filters.currency)
+
+
+def _explain_payouts(asked: Question, _: str, window: Window) -> Page:
+    lines = payouts.explain_payouts(asked.period, asked.filters.currency).select_related("payout")
+    rows = [
+        {
+            "payout": line.payout.stripe_id if line.payout else "",
+            "line": line.stripe_id,
+            "kind": line.kind,
+            "at": line.occurred_at,
+            "currency": line.currency,
+            "amount": line.amount_minor,
+            "fee": line.fee_minor,
+            "value": line.net_minor,
+        }
+        for line in lines[window.first : window.first + window.count]
+    ]
+    return Page(rows, lines.count(), _totals(lines.values_list("currency", "net_minor")))
+
+
+def _totals(pairs: Any) -> dict[str, int]:
+    totals: Counter[str] = Counter()
+    for currency, value in pairs.iterator() if isinstance(pairs, QuerySet) else pairs:
+        totals[currency] += value or 0
+    return dict(sorted(totals.items()))
+
+
+def _recovery(asked: Question) -> Any:
+    return {
+        "renewals": recovery.recovery(asked.period, asked.filters),
+        "at_risk": recovery.at_risk(asked.filters),
+        "upcoming": recovery.upcoming(asked.now, asked.filters),
+        "disputes": recovery.dispute_rate(asked.period, asked.filters),
+        "fee_cover": giving.fee_cover(asked.period, asked.filters),
+    }
+
+
+def _explain_recovery(asked: Question, figure: str, window: Window) -> Page:
+    rows = recovery.explain_recovery(asked.period, asked.filters)
+    if figure == "recovered":
+        rows = rows.filter(state=Payment.State.SUCCEEDED)
+    wanted = rows.values("public_id", "created_at", "state", "failure_code", "currency", "amount_minor")
+    page = [
+        {
+            "payment": str(row["public_id"]),
+            "due_at": row["created_at"],
+            "state": row["state"],
+            "code": row["failure_code"],
+            "currency": row["currency"],
+            "value": row["amount_minor"],
+        }
+        for row in islice(wanted, window.first, window.first + window.count)
+    ]
+    return Page(page, rows.count(), _totals(rows.values_list("currency", "amount_minor")))
+
+
+register(
+    "revenue",
+    Report(
+        _revenue,
+        (revenue.revenue, revenue.converted),
+        (*revenue.FIGURES, "kept", "fees", "net"),
+        _explain_revenue,
+        _revenue_converted,
+        knows_when=True,
+        is_quick=True,
+    ),
+)
+register(
+    "mrr",
+    Report(
+        _mrr,
+        (recurring.mrr, recurring.mrr_on, recurring.mrr_converted),
+        ("opening", *(kind.value for kind in recurring.Kind), "closing"),
+        _explain_mrr,
+        _mrr_converted,
+        knows_when=True,
+    ),
+)
+register(
+    "members",
+    Report(
+        _members,
+        (giving.members, giving.average, giving.lifetime, giving.donor_retention),
+        knows_when=True,
+    ),
+)
+register("retention", Report(_retention, (recurring.retention,), knows_when=True))
+register(
+    "churn",
+    Report(
+        _churn, (recurring.churn,), ("churn", "voluntary", "payment_failed"), _explain_churn, knows_when=True
+    ),
+)
+register("campaigns", Report(_campaigns, (campaigns.campaigns,)))
+register("payouts", Report(_payouts, (payouts.payout_report,), ("lines",), _explain_payouts))
+register(
+    "recovery",
+    Report(
+        _recovery,
+        (
+            recovery.recovery,
+            recovery.at_risk,
+            recovery.upcoming,
+            recovery.dispute_rate,
+            giving.fee_cover,
+        ),
+        ("failed", "recovered"),
+        _explain_recovery,
+    ),
+)

@@ -1,0 +1,102 @@
+"""Stretches of the newsroom's calendar. Pure but for the setting that says where the newsroom is."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, time, timedelta
+from enum import StrEnum
+from zoneinfo import ZoneInfo
+
+from django.conf import settings
+
+ONE_DAY = timedelta(days=1)
+
+
+class Granularity(StrEnum):
+    """How finely a period is divided. A week begins on Monday."""
+
+    DAY = "day"
+    WEEK = "week"
+    MONTH = "month"
+    QUARTER = "quarter"
+    YEAR = "year"
+
+
+@dataclass(frozen=True, slots=True)
+class Period:
+    """
+    Some days of the newsroom's calendar, the first and the last included.
+
+    >>> [str(part.first) for part in Period(date(2027, 1, 15), date(2027, 3, 2)).parts(Granularity.MONTH)]
+    ['2027-01-15', '2027-02-01', '2027-03-01']
+    """
+
+    first: date
+    last: date
+
+    @property
+    def starts_at(self) -> datetime:
+        """The first moment of it."""
+        return start_of(self.first)
+
+    @property
+    def ends_at(self) -> datetime:
+        """The moment at which it is over: the first of the next day."""
+        return start_of(self.last + ONE_DAY)
+
+    @property
+    def eve(self) -> date:
+        """The day before it."""
+        return self.first - ONE_DAY
+
+    def holds(self, day: date) -> bool:
+        return self.first <= day <= self.last
+
+    def parts(self, granularity: Granularity) -> Iterator[Period]:
+        """The period, divided; the first and the last part may be cut off."""
+        first = self.first
+        while first <= self.last:
+            following = after(first, granularity)
+            yield Period(first, min(following - ONE_DAY, self.last))
+            first = following
+
+
+def after(day: date, granularity: Granularity) -> date:
+    """The first day after the week, month … that a day lies in."""
+    match granularity:
+        case Granularity.DAY:
+            return day + ONE_DAY
+        case Granularity.WEEK:
+            return day + timedelta(days=7 - day.weekday())
+        case Granularity.MONTH:
+            return add_months(day.replace(day=1), 1)
+        case Granularity.QUARTER:
+            return add_months(date(day.year, (day.month - 1) // 3 * 3 + 1, 1), 3)
+        case Granularity.YEAR:
+            return date(day.year + 1, 1, 1)
+
+
+def add_months(first: date, count: int) -> date:
+    """The first day of a month so many months later than the month of a day."""
+    total = first.year * 12 + first.month - 1 + count
+    return date(total // 12, total % 12 + 1, 1)
+
+
+def month_of(day: date) -> date:
+    """The first day of its month."""
+    return day.replace(day=1)
+
+
+def zone() -> ZoneInfo:
+    return ZoneInfo(settings.NEWSROOM_TIME_ZONE)
+
+
+def start_of(day: date) -> datetime:
+    """The first moment of a day in the newsroom, in UTC."""
+    return datetime.combine(day, time(), tzinfo=zone()).astimezone(UTC)
+
+
+def day_of(moment: datetime) -> date:
+    """On which day of the newsroom's calendar something happened."""
+    return moment.astimezone(zone()).date()
