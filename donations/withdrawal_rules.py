@@ -54,6 +54,11 @@ class Right:
     until: datetime
     place: str
 
+    @property
+    def last_moment(self) -> datetime:
+        """For people: `until` is the midnight at which the last day is over."""
+        return self.until - timedelta(seconds=1)
+
 
 def right(
     made_at: datetime, zone: ZoneInfo, *, is_renewal: bool = False, rules: tuple[Rule, ...] = RULES

@@ -21,7 +21,7 @@ def shown(contribution: Contribution, *, now: datetime) -> dict[str, Any]:
     """What a contribution's page says about changing it; little of one that is given once."""
     right = withdrawals.right_of(contribution, now=now)
     found: dict[str, Any] = {
-        "withdraw_until": day(right.until) if right else "",
+        "withdraw_until": day(right.last_moment) if right else "",
         "is_withdrawn": hasattr(contribution, "withdrawal"),
     }
     try:

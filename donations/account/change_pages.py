@@ -287,7 +287,7 @@ def withdraw(request: ReaderRequest, contribution: Contribution) -> HttpResponse
         ),
         "facts": [
             (_("You get back"), withdrawals.sum_of(contribution, now=now).format(language)),
-            (_("Possible until"), letters.day_text(right.until, language)),
+            (_("Possible until"), letters.day_text(right.last_moment, language)),
         ],
         "button": _("Confirm withdrawal"),
     }
