@@ -408,6 +408,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": _SWEEP,
     },
     "give-notice": {"task": "donations.tasks.give_notice", "schedule": _SWEEP},
+    "look-after-changes": {"task": "donations.tasks.look_after_changes", "schedule": _SWEEP},
     "look-at-cards": {"task": "donations.tasks.look_at_cards", "schedule": timedelta(minutes=10)},
     "follow-addresses": {"task": "donations.tasks.follow_addresses", "schedule": _SWEEP},
     "end-due-memberships": {"task": "members.tasks.end_due_memberships", "schedule": _SWEEP},

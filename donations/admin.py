@@ -19,6 +19,7 @@ from django.utils.safestring import SafeString
 from donations import (  # noqa: F401  # some register windows of their own
     ask_admin,
     campaign_admin,
+    change_admin,
     import_admin,
     inbox,
     notice_admin,

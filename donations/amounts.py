@@ -7,6 +7,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from donations import currencies, fees
+from donations.errors import InvalidWish
 from donations.fees import FeeRate
 from donations.models import Ask
 from donations.money import Money
@@ -24,6 +25,30 @@ def fault_of(amount: Money, ask: Ask) -> str:
     if amount > ask.maximum:
         return "amount_too_large"
     return "" if amount.is_chargeable() else "amount_not_chargeable"
+
+
+def check(amount: Money, ask: Ask, *, with_fee_cover: bool) -> Money:
+    """
+    What covering the fee adds to an amount that is taken; nothing where it is not wanted.
+
+    :raises InvalidWish: with the limit that was broken, written for the API's users (code and amount).
+    """
+    if fault := fault_of(amount, ask):
+        step = Money(currencies.get(amount.currency).step_minor, amount.currency)
+        messages = {
+            "amount_too_small": f"The least amount is {least(ask)}.",
+            "amount_too_large": f"The largest amount is {ask.maximum}.",
+            "amount_not_chargeable": f"The amount must be a multiple of {step}.",
+        }
+        raise InvalidWish(messages[fault], code=fault, fields=("amount",))
+    added = fee_cover(amount) if with_fee_cover else Money.zero(amount.currency)
+    if not (amount + added).is_chargeable():
+        raise InvalidWish(
+            "With the fee the amount is more than can be charged.",
+            code="amount_too_large",
+            fields=("amount",),
+        )
+    return added
 
 
 def fee_cover(amount: Money) -> Money:

@@ -7,7 +7,7 @@ class DonationsConfig(AppConfig):
     name = "donations"
 
     def ready(self) -> None:
-        from donations import dunning, holding, kinds, letters, notices
+        from donations import change_kinds, dunning, holding, kinds, letters, notices
         from donations.account import letters as account_letters
         from donations.reports import digest
         from members import farewells
@@ -19,6 +19,7 @@ class DonationsConfig(AppConfig):
             notice_is_wanted=notices.is_wanted,
         )
         kinds.register()
+        change_kinds.register()
         digest.register()
         holding.register()
         account_letters.register()

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from typing import Any
 
-from django.core.signing import SignatureExpired
 from django.http import HttpRequest, HttpResponse
 from django.utils import translation
 from django.views.decorators.csrf import csrf_exempt
@@ -26,15 +25,14 @@ State = DoubleCharge.State
 def double(request: HttpRequest, token: str) -> HttpResponse:
     """Say which gift is asked about; give it back, or keep it, after a press of a button."""
     try:
-        notice = _notice(links.read_double_token(token))
+        notice = _notice(links.DOUBLE.read(token))
     except links.BadLink as error:
-        is_old = isinstance(error.__cause__, SignatureExpired)
         with translation.override(pages.language_of(request)):
             return pages.show(
                 request,
                 "support/double_link.html",
-                {"is_old": is_old},
-                status=410 if is_old else 400,
+                {"is_old": error.is_old},
+                status=410 if error.is_old else 400,
             )
     contribution = notice.second.contribution
     with translation.override(pages.language_of(request, contribution.locale, contribution.campaign.locale)):

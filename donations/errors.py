@@ -60,6 +60,30 @@ class StillGiving(DonationError):
     code = "still_giving"
 
 
+class NotPossibleNow(DonationError):
+    """The contribution does not stand so that this could be done. Nothing was done."""
+
+    code = "not_possible"
+
+
+class HasEnded(NotPossibleNow):
+    """The contribution has ended. It can be given anew."""
+
+    code = "has_ended"
+
+
+class ChangeAtWork(DonationError):
+    """Another change of the same contribution is being asked of Stripe. Nothing was done."""
+
+    code = "change_at_work"
+
+
+class ChangedMeanwhile(DonationError):
+    """The contribution does not stand as it did when this change was decided on. Nothing was done."""
+
+    code = "changed_meanwhile"
+
+
 class IdempotencyKeyReused(DonationError):
     """The key was used for another request. Nothing was done."""
 

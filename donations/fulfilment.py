@@ -14,9 +14,9 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Min, Q
 
-from donations import dunning, ledger, letters, links, membership, notices
+from donations import dunning, ledger, letters, links, membership, notices, standing
 from donations.letters import day_text
-from donations.models import Contribution, Payment, StripeCustomer
+from donations.models import Contribution, Payment, StripeCustomer, Subscription
 from members import outbox
 from members import services as members
 from members.addresses import InvalidAddress
@@ -125,17 +125,22 @@ def _owe_receipt(contribution: Contribution, payment: Payment, member: Member, *
 def receipt_context(contribution: Contribution, payment: Payment) -> dict[str, str]:
     """What a receipt says, the first time and whenever it is sent again."""
     locale = contribution.locale
-    covered = bool(contribution.fee_cover_minor) and payment.amount == contribution.total
+    gift, cover = standing.split_of_payment(contribution, payment.amount)
+    subscription: Subscription | None = getattr(contribution, "subscription", None)
+    interval = contribution.interval
+    if subscription is not None and subscription.has_changed:
+        interval = subscription.interval
     return {
         "receipt_number": payment.receipt_number or "",
         "paid_on": day_text(payment.paid_at, locale) if payment.paid_at else "",
         "amount_text": payment.amount.format(locale),
-        "gift_text": (contribution.amount if covered else payment.amount).format(locale),
-        "fee_cover_text": contribution.fee_cover.format(locale) if covered else "",
-        "interval": contribution.interval,
+        "gift_text": gift.format(locale),
+        "fee_cover_text": cover.format(locale) if cover.minor else "",
+        "interval": interval,
         "campaign_title": contribution.campaign.title,
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "recovered_text": "",
+        **(letters.ways_out(payment, subscription) if subscription is not None else {}),
     }
 
 

@@ -373,16 +373,18 @@ def let_go(subscription_id: str) -> int:
         return len(waiting)
 
 
-def keep_draft(invoice_id: str) -> bool:
+def keep_draft(invoice_id: str) -> bool | None:
     """
     Keep one invoice from being collected by itself; False if its payment was made or begun before.
+
+    None where nothing is to be kept: it fell into a pause, so that Stripe has voided it.
 
     Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused.
     """
     with _errors_as_ours("invoice"):
         invoice = _client().v1.invoices.retrieve(invoice_id)
         if invoice.status != "draft":
-            return False
+            return None if invoice.status == "void" else False
         _client().v1.invoices.update(invoice_id, {"auto_advance": False})
         return True
 
@@ -417,10 +419,20 @@ def change_customer(customer_id: str, *, email: str, because: str) -> None:
 
 
 def change_amount(
-    subscription_id: str, *, item: str, product: str, amount: Money, interval: str, because: str
+    subscription_id: str,
+    *,
+    item: str,
+    product: str,
+    amount: Money,
+    interval: str,
+    because: str,
+    begins_at: datetime | None = None,
 ) -> None:
     """
     Let a subscription's next payments be of another amount; nothing is charged or credited for the running period.
+
+    :param begins_at: with another interval, the moment of its first payment. Stripe would charge it at once; what it
+        calls a trial keeps it from that, and makes that moment the one from which periods are counted.
 
     `because` makes it happen once. Raises GoneAtStripe, PaymentsUnavailable, PaymentsRefused, InvalidWish.
     """
@@ -431,11 +443,13 @@ def change_amount(
             "recurring": {"interval": interval},
             "unit_amount": amount.minor,
         }
-        _client().v1.subscriptions.update(
-            subscription_id,
-            {"items": [{"id": item, "price_data": price, "quantity": 1}], "proration_behavior": "none"},
-            {"idempotency_key": f"amount:{because}"},
-        )
+        wish: SubscriptionUpdateParams = {
+            "items": [{"id": item, "price_data": price, "quantity": 1}],
+            "proration_behavior": "none",
+        }
+        if begins_at is not None:
+            wish["trial_end"] = int(begins_at.timestamp())
+        _client().v1.subscriptions.update(subscription_id, wish, {"idempotency_key": f"amount:{because}"})
 
 
 def pay_open_invoices(subscription_id: str, *, because: str) -> int:

@@ -17,6 +17,7 @@ from django.db.models import Q
 
 from donations import (
     card_expiry,
+    changes,
     declines,
     dunning,
     facts,
@@ -181,7 +182,7 @@ def _invoice_created(event: dict[str, Any]) -> Work:
     was_kept = gateway.keep_draft(invoice.id) if is_untold else False
 
     def work(now: datetime) -> Collection[str]:
-        if is_untold:
+        if is_untold and was_kept is not None:
             last_gate.note_untold(invoice, was_kept=was_kept, now=now)
         return ()
 
@@ -240,6 +241,7 @@ def _subscription(event: dict[str, Any]) -> Work:
             dunning.note_new_card([row.pk], at=as_of)
         known_ids = _done(row.contribution, now, told.id)
         dunning.note_end(row.contribution, row, now=now)
+        changes.note(row, current or told, at=as_of, now=now)
         one_time.tell(row.contribution, row, now=now)
         return known_ids
 
@@ -267,6 +269,10 @@ def _customer(event: dict[str, Any]) -> Work:
         if is_new_card and customer.default_payment_method and not gone:
             theirs = Subscription.objects.filter(stripe_customer_id=customer.id)
             dunning.note_new_card(theirs.values_list("pk", flat=True), at=_at(event))
+            had_one = bool((before.get("invoice_settings") or {}).get("default_payment_method"))
+            changes.note_card(
+                theirs, card=customer.default_payment_method, had_one=had_one, at=_at(event), now=now
+            )
         return ()
 
     return work

@@ -32,6 +32,7 @@ _FAILED_NEEDS = frozenset({"amount_text", "reason_text", "advice_text", "fix_tex
 _FAILED_MAY = frozenset({"next_try_text", "stop_url"})
 
 
+_NOTICE_MAY: frozenset[str] = frozenset({"skip_url", "lower_url"})
 _NOTICE_NEEDS: dict[str, frozenset[str]] = {
     "RENEWAL": frozenset({"amount_text", "charge_on", "stop_url", "card_url"}),
     "PRICE": frozenset({"amount_text", "new_amount_text", "interval", "from_text", "stop_url"}),
@@ -47,7 +48,8 @@ def register(
 ) -> None:
     """Tell the ground floor how our mails are written, and whom to ask whether one is still wanted."""
     for kind, needs in _NOTICE_NEEDS.items():
-        _register(emails.Kind(NOTICES[kind], needs=needs, is_wanted=notice_is_wanted))
+        may_have = _NOTICE_MAY if kind == "RENEWAL" else frozenset()
+        _register(emails.Kind(NOTICES[kind], needs=needs, may_have=may_have, is_wanted=notice_is_wanted))
     for name in (FAILED, REMINDER):
         _register(emails.Kind(name, needs=_FAILED_NEEDS, may_have=_FAILED_MAY, is_wanted=dunning_is_wanted))
     _register(
@@ -115,6 +117,26 @@ def failure(payment: Payment, subscription: Subscription, *, locale: str, now: d
         }
 
 
+def ways_out(payment: Payment, subscription: Subscription) -> dict[str, str]:
+    """
+    The links in a receipt of a recurring contribution: each does one thing, without a password.
+
+    With the first payment, the one for who meant to give once; with the later ones, those for who wants it otherwise.
+    """
+    if subscription.state == "CANCELLED":
+        return {}
+    occasion = f"payment:{payment.pk}"
+    if not payment.is_renewal:
+        once = links.action_page(subscription, links.ONCE, occasion=occasion)
+        return {"once_url": once, "stop_url": links.stop_page(subscription)}
+    return {
+        "skip_url": links.action_page(subscription, links.SKIP, occasion=occasion),
+        "lower_url": links.action_page(subscription, links.LOWER, occasion=occasion),
+        "card_url": links.card_page(subscription),
+        "stop_url": links.stop_page(subscription),
+    }
+
+
 def _what_helps(payment: Payment, *, will_try: bool) -> tuple[str, str]:
     """What the reader can do, and the words on the button that does it; in the active language."""
     if payment.failure_code in declines.TO_CONFIRM:
@@ -147,6 +169,8 @@ def notice(found: Notice, contribution: Contribution, *, locale: str) -> dict[st
             "charge_on": day,
             "stop_url": links.stop_page(subscription),
             "card_url": links.card_page(subscription),
+            "skip_url": links.action_page(subscription, links.SKIP, occasion=f"notice:{found.pk}"),
+            "lower_url": links.action_page(subscription, links.LOWER, occasion=f"notice:{found.pk}"),
         }
     if found.kind == "CARD":
         return {

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from django.conf import settings
@@ -11,18 +12,58 @@ from django.core import signing
 from django.urls import reverse
 
 if TYPE_CHECKING:
-    from donations.models import Campaign, Contribution, DoubleCharge, Subscription
-
-_CARD = "donations.links.card"  # the salt: a token for one purpose is worthless for another
-_STOP = "donations.links.stop"
-_DOUBLE = "donations.links.double"
-CARD_LINK_LIFE = timedelta(days=30)
-DOUBLE_LINK_LIFE = timedelta(days=14)
-STOP_LINK_LIFE = timedelta(days=400)  # a mail about an annual payment is looked up a year later
+    from donations.models import Campaign, Contribution, ContributionChange, DoubleCharge, Subscription
 
 
 class BadLink(Exception):
-    """The token is forged, cut, for another purpose, or too old."""
+    """The token is forged, cut, for another purpose, or (`is_old`) too old."""
+
+    def __init__(self, *, is_old: bool = False) -> None:
+        super().__init__("too old" if is_old else "not ours")
+        self.is_old = is_old
+
+
+@dataclass(frozen=True, slots=True)
+class SignedLink:
+    """
+    Addresses of one page that only we can write: whoever holds one may do there what the page is for, and nothing else.
+
+    :param salt: the purpose; a token for another one is worthless here.
+    :param page: the name of the page among our addresses.
+    """
+
+    salt: str
+    page: str
+    life: timedelta
+
+    def to(self, value: Any) -> str:
+        """The address for a value (anything that JSON can hold), valid from now on for its life."""
+        token = signing.dumps(value, salt=self.salt)
+        return settings.PUBLIC_BASE_URL + reverse(self.page, kwargs={"token": token})
+
+    def read(self, token: str) -> Any:
+        """The value. Raises BadLink."""
+        try:
+            return signing.loads(token, salt=self.salt, max_age=self.life)
+        except signing.SignatureExpired as error:
+            raise BadLink(is_old=True) from error
+        except signing.BadSignature as error:
+            raise BadLink from error
+
+
+# Another card for one subscription; the end of one; both by its primary key.
+CARD = SignedLink("donations.links.card", "support:card", timedelta(days=30))
+# A mail about an annual payment is looked up a year later.
+STOP = SignedLink("donations.links.stop", "support:stop", timedelta(days=400))
+# Undo one second charge, by the primary key of the question about it.
+DOUBLE = SignedLink("donations.links.double", "support:double", timedelta(days=14))
+# One action on one subscription, of one mail: see `action_page`.
+ACTION = SignedLink("donations.links.action", "support:action", timedelta(days=40))
+# Undo one change, by its primary key. The page itself knows for how long that is possible.
+UNDO = SignedLink("donations.links.undo", "support:undo", timedelta(days=40))
+
+SKIP, LOWER, ONCE = "skip", "lower", "once"
+ACTIONS = (SKIP, LOWER, ONCE)
 
 
 def support_page(campaign: Campaign) -> str:
@@ -32,47 +73,32 @@ def support_page(campaign: Campaign) -> str:
 
 def card_page(subscription: Subscription) -> str:
     """A link with which whoever holds it can give another card for one subscription; valid for 30 days."""
-    token = signing.dumps(subscription.pk, salt=_CARD)
-    return settings.PUBLIC_BASE_URL + reverse("support:card", kwargs={"token": token})
-
-
-def read_card_token(token: str) -> int:
-    """The subscription's primary key. Raises BadLink."""
-    try:
-        found = signing.loads(token, salt=_CARD, max_age=CARD_LINK_LIFE)
-    except signing.BadSignature as error:
-        raise BadLink from error
-    return int(found)
+    return CARD.to(subscription.pk)
 
 
 def stop_page(subscription: Subscription) -> str:
     """A link with which whoever holds it can end one subscription, and nothing else; valid for 400 days."""
-    token = signing.dumps(subscription.pk, salt=_STOP)
-    return settings.PUBLIC_BASE_URL + reverse("support:stop", kwargs={"token": token})
-
-
-def read_stop_token(token: str) -> int:
-    """The subscription's primary key. Raises BadLink."""
-    try:
-        found = signing.loads(token, salt=_STOP, max_age=STOP_LINK_LIFE)
-    except signing.BadSignature as error:
-        raise BadLink from error
-    return int(found)
+    return STOP.to(subscription.pk)
 
 
 def double_page(notice: DoubleCharge) -> str:
     """A link with which whoever holds it can undo one second charge, and nothing else; valid for 14 days."""
-    token = signing.dumps(notice.pk, salt=_DOUBLE)
-    return settings.PUBLIC_BASE_URL + reverse("support:double", kwargs={"token": token})
+    return DOUBLE.to(notice.pk)
 
 
-def read_double_token(token: str) -> int:
-    """The notice's primary key. Raises BadLink."""
-    try:
-        found = signing.loads(token, salt=_DOUBLE, max_age=DOUBLE_LINK_LIFE)
-    except signing.BadSignature as error:
-        raise BadLink from error
-    return int(found)
+def action_page(subscription: Subscription, action: str, *, occasion: str) -> str:
+    """
+    A link with which whoever holds it can do one thing to one subscription, once; valid for 40 days.
+
+    :param action: one of ACTIONS.
+    :param occasion: what the mail was about; a link of one occasion can be used once.
+    """
+    return ACTION.to([subscription.pk, action, occasion])
+
+
+def undo_page(change: ContributionChange) -> str:
+    """A link with which whoever holds it can undo one change, while that is possible."""
+    return UNDO.to(change.pk)
 
 
 def again(contribution: Contribution, *, locale: str) -> str:

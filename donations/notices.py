@@ -252,6 +252,8 @@ def _not_needed(notice: Notice, *, now: datetime) -> str:
         return ""  # the payment waits for it, whatever Stripe's calendar says meanwhile
     if notice.state == State.ACCEPTED:
         return ""
+    if notice.kind == Kind.RENEWAL and subscription.interval != "year":
+        return "not_annual"
     if subscription.current_period_end != notice.charge_at:
         return "other_day" if notice.charge_at > now else "charged_untold"
     if subscription.cancel_at and subscription.cancel_at <= notice.charge_at:

@@ -8,19 +8,21 @@ of one button: the same twice is done once.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import Sum
 
-from donations import fulfilment, gateway
+from donations import changes, fulfilment, gateway, standing, wishes
 from donations.errors import InvalidWish, PaymentsRefused, UnknownContribution
-from donations.models import Dispute, Notice, Payment, Refund, Subscription
+from donations.models import ContributionChange, Dispute, Notice, Payment, Refund, Subscription
 from donations.money import Money
 from members import outbox
 
 REASONS = ("requested_by_customer", "duplicate", "fraudulent")
 LONGEST_PAUSE = timedelta(days=366)
+Kind = ContributionChange.Kind
 _Plan = Subscription.State
 _HOLDS = (Notice.Hold.WANTED, Notice.Hold.HELD, Notice.Hold.LETTING_GO)
 _WITH_THE_BANK = (Dispute.State.NEEDS_RESPONSE, Dispute.State.UNDER_REVIEW, Dispute.State.LOST)
@@ -62,9 +64,11 @@ def refund(payment: Payment, *, amount: Money, reason: str, once: str) -> None:
     )
 
 
-def pause(subscription: Subscription, *, until: datetime | None, once: str, now: datetime) -> None:
+def pause(
+    subscription: Subscription, *, until: datetime | None, actor: str, once: str, now: datetime
+) -> None:
     """
-    Take no payments until that moment, or until it is resumed.
+    Take no payments until that moment, or until it is resumed; the reader is told by mail, as of each change.
 
     :raises InvalidWish: not a day that a pause can last to. PaymentsRefused: it is not running, or waits for a notice.
     """
@@ -74,23 +78,33 @@ def pause(subscription: Subscription, *, until: datetime | None, once: str, now:
     if until is not None and not now < until <= now + LONGEST_PAUSE:
         raise InvalidWish("A pause ends on a day within the next year.", fields=("until",))
     _check_no_hold(subscription)
-    gateway.pause(subscription.stripe_id, until=until, key=f"staff-pause:{subscription.pk}:{once}")
+    stands = standing.get(subscription.contribution)
+    changes.ask(
+        stands,
+        Kind.PAUSE,
+        replace(stands.now, is_paused=True, paused_until=standing.stamp(until)),
+        call=lambda key: gateway.pause(subscription.stripe_id, until=until, key=key),
+        actor=actor,
+        once=f"staff:{once}",
+        now=now,
+    )
 
 
-def resume(subscription: Subscription, *, once: str) -> None:
+def resume(subscription: Subscription, *, actor: str, once: str, now: datetime) -> None:
     """Take payments again, from the next that falls due. Raises PaymentsRefused where it is not paused."""
     _check_goes_on(subscription)
     if subscription.state != _Plan.PAUSED:
         raise PaymentsRefused("This contribution is not paused.")
     _check_no_hold(subscription)
-    gateway.resume(subscription.stripe_id, key=f"staff-resume:{subscription.pk}:{once}")
+    wishes.resume(subscription.contribution, by=wishes.Actor(actor, once=f"staff:{once}"), now=now)
 
 
-def change_amount(subscription: Subscription, *, amount: Money, once: str) -> None:
+def change_amount(subscription: Subscription, *, amount: Money, actor: str, once: str, now: datetime) -> None:
     """
     Another amount from the next payment on, as the reader wished; the running period is left as it is.
 
-    Changes that the newsroom itself wants are announced first, in `price_changes`.
+    What is given here is all that is charged, without a fee cover beside it. The campaign's limits are for readers,
+    not for staff. Changes that the newsroom itself wants are announced first, in `price_changes`.
 
     :raises InvalidWish: another currency, no change, or no amount that can be charged.
     """
@@ -101,13 +115,22 @@ def change_amount(subscription: Subscription, *, amount: Money, once: str) -> No
         raise InvalidWish("It is that amount already.", fields=("amount",))
     if not amount.is_chargeable():
         raise InvalidWish("This amount cannot be charged.", code="amount_not_chargeable", fields=("amount",))
-    gateway.change_amount(
-        subscription.stripe_id,
-        item=subscription.item_id,
-        product=subscription.product_id,
-        amount=amount,
-        interval=subscription.interval,
-        because=f"staff:{subscription.pk}:{once}",
+    stands = standing.get(subscription.contribution)
+    changes.ask(
+        stands,
+        Kind.AMOUNT,
+        replace(stands.now, amount=amount.minor, fee_cover=0),
+        call=lambda key: gateway.change_amount(
+            subscription.stripe_id,
+            item=subscription.item_id,
+            product=subscription.product_id,
+            amount=amount,
+            interval=subscription.interval,
+            because=key,
+        ),
+        actor=actor,
+        once=f"staff:{once}",
+        now=now,
     )
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from uuid import UUID
 
-from donations import letters, links
+from donations import changes, letters, links
 from donations.models import Contribution, Subscription
 from members import outbox
 
@@ -25,6 +25,8 @@ def tell(contribution: Contribution, subscription: Subscription, *, now: datetim
         or member is None
     ):
         return
+    if subscription.cancelled_at is not None:
+        changes.note_one_time(contribution, at=subscription.cancelled_at, now=now)
     locale = contribution.locale
     until = subscription.cancel_at
     outbox.owe(

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations import double_pages, pages, plan_pages
+from donations import action_pages, double_pages, pages, plan_pages
 
 app_name = "support"
 urlpatterns = [
@@ -11,6 +11,8 @@ urlpatterns = [
     path("card/<str:token>/", pages.card, name="card"),
     path("stop/<str:token>/", plan_pages.stop, name="stop"),
     path("twice/<str:token>/", double_pages.double, name="double"),
+    path("do/<str:token>/", action_pages.action, name="action"),
+    path("undo/<str:token>/", action_pages.undo, name="undo"),
     path("again/<uuid:public_id>/", plan_pages.again, name="again"),
     path("<slug:slug>/", pages.page, name="page"),
     path("<slug:slug>/quote/", pages.quote, name="quote"),

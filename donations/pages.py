@@ -13,7 +13,6 @@ from urllib.parse import urlencode
 from uuid import UUID
 
 from django.conf import settings
-from django.core.signing import SignatureExpired
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import render
 from django.urls import reverse
@@ -33,6 +32,7 @@ from donations import (
     queries,
     serializers,
     services,
+    stopping,
     velocity,
 )
 from donations.errors import (
@@ -326,6 +326,7 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             if found.next_payment_at
             else "",
             "again": _again(contribution, language),
+            "once_url": _once_url(contribution),
             "is_waiting": found.status in _WAITING,
             "next_look": looks + 1 if looks < LOOKS else 0,
             # The day of the next payment comes with an event of its own, a moment after the payment's.
@@ -336,6 +337,14 @@ def thanks(request: HttpRequest, slug: str, public_id: UUID) -> HttpResponse:
             "pause": 2 if looks < LOOKS // 2 else 5,
         }
         return _show(request, "support/thanks.html", shown)
+
+
+def _once_url(contribution: Contribution) -> str:
+    """Where a recurring contribution is made a gift given once; "" where that is not possible (any more)."""
+    if not contribution.is_recurring or not stopping.can_be_made_one_time(contribution, now=clock.now()):
+        return ""
+    subscription = contribution.subscription
+    return links.action_page(subscription, links.ONCE, occasion=f"thanks:{subscription.pk}")
 
 
 def _again(contribution: Contribution, language: str) -> str:
@@ -353,11 +362,15 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
     A GET only shows a button: programs that check links in mails follow them too. The POST goes to Stripe.
     """
     try:
-        subscription = _subscription(links.read_card_token(token))
+        subscription = _subscription(links.CARD.read(token))
     except links.BadLink as error:
-        is_old = isinstance(error.__cause__, SignatureExpired)
         with translation.override(_language(request)):
-            return _show(request, "support/card_link.html", {"is_old": is_old}, status=410 if is_old else 400)
+            return _show(
+                request,
+                "support/card_link.html",
+                {"is_old": error.is_old},
+                status=410 if error.is_old else 400,
+            )
     contribution = subscription.contribution
     with translation.override(_language(request, contribution.locale, contribution.campaign.locale)):
         shown: dict[str, Any] = {
@@ -371,7 +384,7 @@ def card(request: HttpRequest, token: str) -> HttpResponse:
         if request.method != "POST":
             return _show(request, "support/card.html", shown)
         try:
-            return SeeOther(services.open_card_page(token=token))
+            return SeeOther(services.open_card_page(subscription))
         except UnknownContribution:  # it ended this very moment
             return _show(request, "support/card_ended.html", shown, status=410)
         except PaymentsUnavailable:

@@ -10,19 +10,17 @@ from __future__ import annotations
 from typing import Any
 from uuid import UUID
 
-from django.core.signing import SignatureExpired
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.urls import reverse
 from django.utils import translation
 from django.utils.http import urlencode
-from django.utils.translation import gettext as _
 from django.views.decorators.csrf import csrf_exempt
 from django.views.decorators.http import require_http_methods, require_safe
 
-from donations import letters, links, pages, queries, stopping
-from donations.errors import GoneAtStripe, PaymentsRefused, PaymentsUnavailable, UnknownContribution
-from donations.models import Contribution, Subscription
+from donations import change_texts, letters, links, pages, queries, stopping, wishes
+from donations.errors import DonationError, GoneAtStripe, HasEnded, UnknownContribution
+from donations.models import Contribution, ContributionChange, Subscription
 from members import clock
 
 
@@ -31,32 +29,20 @@ from members import clock
 def stop(request: HttpRequest, token: str) -> HttpResponse:
     """End one contribution, after a press of a button; and, until it has ended, let it go on after all."""
     try:
-        subscription = _subscription(links.read_stop_token(token))
+        subscription = _subscription(links.STOP.read(token))
     except links.BadLink as error:
-        is_old = isinstance(error.__cause__, SignatureExpired)
         with translation.override(pages.language_of(request)):
-            what = {"is_old": is_old, "is_stop": True}
-            return pages.show(request, "support/card_link.html", what, status=410 if is_old else 400)
+            what = {"is_old": error.is_old, "is_stop": True}
+            return pages.show(request, "support/card_link.html", what, status=410 if error.is_old else 400)
     contribution = subscription.contribution
     with translation.override(pages.language_of(request, contribution.locale, contribution.campaign.locale)):
         try:
             return _stop_page(request, subscription)
-        except (UnknownContribution, GoneAtStripe):
+        except (HasEnded, UnknownContribution, GoneAtStripe):
             return pages.show(request, "support/stop_ended.html", _shown(subscription), status=410)
-        except PaymentsUnavailable:
-            notice = _(
-                "Our payment partner does not answer. Nothing was changed. Please try again in a minute."
-            )
-            shown = {**_shown(subscription), "notice": notice}
-            response = pages.show(request, "support/stop.html", shown, status=503)
-            response["Retry-After"] = pages.RETRY_AFTER
-            return response
-        except PaymentsRefused:
-            notice = _(
-                "This does not work now. Nothing was changed. Please write to us, so that we can help."
-            )
-            shown = {**_shown(subscription), "notice": notice}
-            return pages.show(request, "support/stop.html", shown, status=502)
+        except DonationError as error:
+            shown = {**_shown(subscription), "notice": change_texts.explain(error)}
+            return change_texts.answer(request, "support/stop.html", shown, error)
 
 
 def _stop_page(request: HttpRequest, subscription: Subscription) -> HttpResponse:
@@ -64,12 +50,14 @@ def _stop_page(request: HttpRequest, subscription: Subscription) -> HttpResponse
     if subscription.state == Subscription.State.CANCELLED:
         raise UnknownContribution("This contribution has ended.")
     act = request.POST.get("act") if request.method == "POST" else None
+    contribution, now = subscription.contribution, clock.now()
     if act == "stop":
-        ending = stopping.stop(subscription)
-        shown["at_once"] = ending is stopping.Ending.AT_ONCE
+        reason = request.POST.get("reason", "")
+        is_known = reason in ContributionChange.Reason.values
+        wishes.stop(contribution, reason=reason if is_known else "", by=wishes.LINK, now=now)
         return pages.show(request, "support/stopped.html", shown)
     if act == "keep":
-        stopping.keep(subscription)
+        wishes.keep(contribution, by=wishes.LINK, now=now)
         return pages.show(request, "support/kept.html", shown)
     if subscription.cancel_at is not None and not shown["at_once"]:
         return pages.show(request, "support/stopped.html", shown)
@@ -85,6 +73,7 @@ def _shown(subscription: Subscription) -> dict[str, Any]:
         "until": letters.day_text(until, language) if until else "",
         "at_once": stopping.how_it_would_end(subscription) is stopping.Ending.AT_ONCE,
         "again_url": links.again(subscription.contribution, locale=language),
+        "reasons": change_texts.reasons(),
     }
 
 

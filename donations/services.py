@@ -19,7 +19,6 @@ from django.db import DatabaseError, transaction
 
 from donations import (
     amounts,
-    currencies,
     declines,
     gateway,
     ledger,
@@ -34,13 +33,12 @@ from donations.errors import (
     GoneAtStripe,
     IdempotencyKeyInUse,
     IdempotencyKeyReused,
-    InvalidWish,
     PaymentsRefused,
     PaymentsUnavailable,
     UnknownContribution,
 )
 from donations.intervals import Interval
-from donations.models import Ask, BalanceEntry, Contribution, Payment, Subscription
+from donations.models import BalanceEntry, Contribution, Payment, Subscription
 from donations.money import Money
 from members import crypto
 from members.rows import insert_new
@@ -126,14 +124,7 @@ def _write_down(
 ) -> Contribution:
     campaign = queries.get_running_campaign(wish.campaign, now=now)
     ask = queries.get_ask(campaign, currency=wish.amount.currency, interval=wish.interval)
-    _check_amount(wish.amount, ask)
-    added = amounts.fee_cover(wish.amount) if wish.cover_fees else Money.zero(wish.amount.currency)
-    if not (wish.amount + added).is_chargeable():
-        raise InvalidWish(
-            "With the fee the amount is more than can be charged.",
-            code="amount_too_large",
-            fields=("amount",),
-        )
+    added = amounts.check(wish.amount, ask, with_fee_cover=wish.cover_fees)
     contribution = Contribution(
         campaign=campaign,
         interval=wish.interval.value,
@@ -168,20 +159,6 @@ def _write_down(
     if earlier is None:
         raise IdempotencyKeyInUse("A request with this Idempotency-Key is at work. Try again in a moment.")
     return earlier
-
-
-def _check_amount(amount: Money, ask: Ask) -> None:
-    """Raise InvalidWish with the limit that was broken, written for the API's users (code and amount)."""
-    fault = amounts.fault_of(amount, ask)
-    if not fault:
-        return
-    step = Money(currencies.get(amount.currency).step_minor, amount.currency)
-    messages = {
-        "amount_too_small": f"The least amount is {amounts.least(ask)}.",
-        "amount_too_large": f"The largest amount is {ask.maximum}.",
-        "amount_not_chargeable": f"The amount must be a multiple of {step}.",
-    }
-    raise InvalidWish(messages[fault], code=fault, fields=("amount",))
 
 
 def _with_page(contribution: Contribution, *, now: datetime) -> Contribution:
@@ -249,20 +226,17 @@ def make_one_time(public_id: UUID, *, now: datetime) -> queries.ContributionView
     return replace(view, next_payment_at=None, can_be_made_one_time=False, was_made_one_time=True)
 
 
-def open_card_page(*, token: str) -> str:
+def open_card_page(subscription: Subscription, *, return_url: str = "") -> str:
     """
-    The address at Stripe where the holder of a link from a mail gives another card.
+    The address at Stripe where the reader gives another card for a subscription; what is owed is tried with it at once.
 
     Where the bank only wants the payment confirmed, another card is not what helps: then it is the page of the open
     invoice, which asks the bank, and takes any card as well.
 
-    :raises links.BadLink: forged, cut or older than 30 days.
+    :param return_url: where Stripe leads the reader after that; else to how the contribution went.
     :raises UnknownContribution: the subscription has ended.
     :raises PaymentsUnavailable: try again.
     """
-    subscription = Subscription.objects.select_related("contribution__campaign").get(
-        pk=links.read_card_token(token)
-    )
     if subscription.state == Subscription.State.CANCELLED:
         raise UnknownContribution("This contribution has ended.")
     if to_confirm := invoice_to_confirm(subscription):
@@ -270,7 +244,7 @@ def open_card_page(*, token: str) -> str:
             return gateway.get_confirm_page(to_confirm)
         except GoneAtStripe:
             pass  # it was paid or voided this very moment
-    back = links.after_checkout(subscription.contribution, outcome="thanks")
+    back = return_url or links.after_checkout(subscription.contribution, outcome="thanks")
     return gateway.open_card_page(customer=subscription.stripe_customer_id, return_url=back)
 
 

@@ -7,17 +7,20 @@ from celery import shared_task
 from donations import (
     before_money,
     card_expiry,
+    changes,
     doubles,
     dunning,
     erasing,
     file_import,
     inbox,
     naming,
+    pauses,
     payouts,
     reconciliation,
     recovery,
     returns,
     services,
+    withdrawals,
 )
 from donations.account import personal
 from donations.reports import digest, files, kept, rollups
@@ -70,6 +73,16 @@ def look_at_cards(**_later: object) -> None:
     """Ask Stripe which cards will have expired before their next payment."""
     if card_expiry.look_at_cards(now=clock.now()):
         doorbell.ring("donations.tasks.give_notice")
+
+
+@shared_task
+def look_after_changes(**_later: object) -> None:
+    """Settle changes whose end never came, tell of pauses that end, and carry out withdrawals."""
+    now = clock.now()
+    withdrawals.carry_out(now=now)
+    changes.finish(now=now)
+    if pauses.tell_of_ends(now=now):
+        doorbell.ring("members.tasks.send_owed_mail")
 
 
 @shared_task

@@ -99,7 +99,18 @@ KINDS: dict[str, Kind] = {
             needs=frozenset(
                 {"receipt_number", "paid_on", "amount_text", "gift_text", "interval", "campaign_title"}
             ),
-            may_have=frozenset({"fee_cover_text", "next_payment_text", "recovered_text"}),
+            may_have=frozenset(
+                {
+                    "fee_cover_text",
+                    "next_payment_text",
+                    "recovered_text",
+                    "once_url",
+                    "skip_url",
+                    "lower_url",
+                    "card_url",
+                    "stop_url",
+                }
+            ),
         ),
         Kind(
             "welcome",

@@ -3,7 +3,7 @@ Admin lists that cost the same however long they are.
 
 Django's own count every row, ask for all values that a column has, look for a term in any case and sort by any column:
 each of them reads the whole table. These count to a limit, offer what recent rows have, look a term up as it stands,
-and sort along an index. Older rows are reached by date, filter or search. See docs/decisions/0045.
+and sort along an index. Older rows are reached by date, filter or search. See docs/decisions/0048.
 """
 
 from __future__ import annotations

@@ -85,6 +85,20 @@ def restart(account: Account, subscription: Obj) -> None:
     expect_renewal(account, subscription)
 
 
+def begin_trial(account: Account, subscription: Obj, until: int) -> None:
+    """
+    Put a free period in, from now to ``until``; the first paid one begins there, which is the new anchor. The invoice
+    over nothing that Stripe sends for it is the caller's.
+    """
+    now = account.now()
+    change(subscription, status="trialing", trial_start=now, trial_end=until, billing_cycle_anchor=until)
+    hidden = account.secret(subscription["id"])
+    hidden["cycle"] = -1
+    for item in subscription["items"]["data"]:
+        change(item, current_period_start=now, current_period_end=until, billed_until=until)
+    expect_renewal(account, subscription)
+
+
 def catch_up(account: Account, subscription: Obj) -> None:
     """
     Move a subscription that was paused into the period that runs now by its old anchor, without an invoice.
@@ -110,14 +124,14 @@ def _set_cycle(account: Account, subscription: Obj, cycle: int) -> None:
 def _announce(account: Account, id: str) -> None:
     subscription = account.objects[id]
     due = period_end(subscription) - UPCOMING_BEFORE == account.now()
-    if subscription["status"] in ("active", "past_due") and due and renews(subscription):
+    if subscription["status"] in ("active", "past_due", "trialing") and due and renews(subscription):
         tell(account, "invoice.upcoming", invoices.upcoming(account, subscription))
 
 
 @does("subscription.renew")
 def _renew(account: Account, id: str) -> None:
     subscription = account.objects[id]
-    going = subscription["status"] in ("active", "past_due", "unpaid")
+    going = subscription["status"] in ("active", "past_due", "unpaid", "trialing")
     if not going or period_end(subscription) != account.now():
         return  # ended, paused, or its period was moved since this was planned
     if subscription["cancel_at"] is not None and subscription["cancel_at"] <= account.now():
@@ -128,6 +142,8 @@ def _renew(account: Account, id: str) -> None:
     latest = subscription["latest_invoice"]
     invoice = invoices.draft(account, subscription, reason="subscription_cycle")
     previous = {"items": before, "latest_invoice": latest}
+    if subscription["status"] == "trialing":
+        previous |= change(subscription, status="active")
     tell(account, "customer.subscription.updated", subscription, previous)
     tell(account, "invoice.created", invoice)
     expect_renewal(account, subscription)

@@ -45,7 +45,7 @@ def books(account: Account) -> Obj:
             of(movement["currency"])["fees"] += movement["fee"]
             of(movement["currency"])["net"] += movement["net"]
     for subscription in account.all("subscription"):
-        if subscription["status"] == "active" and not subscription["pause_collection"]:
+        if subscription["status"] in ("active", "trialing") and not subscription["pause_collection"]:
             of(subscription["currency"])["active_subscriptions"] += 1
     return dict(sorted(table.items()))
 
@@ -56,7 +56,7 @@ def _add(row: Obj, amount: int) -> None:
 
 
 SUBSCRIPTION_STATES = (
-    "active", "past_due", "unpaid", "paused", "canceled", "incomplete", "incomplete_expired"
+    "active", "trialing", "past_due", "unpaid", "paused", "canceled", "incomplete", "incomplete_expired"
 )  # fmt: skip
 
 

@@ -36,12 +36,15 @@ def payment_of(account: Account, invoice: Obj) -> Obj | None:
     return account.objects[id] if id else None
 
 
-def draft(account: Account, subscription: Obj, *, reason: str, extra: list[Obj] | None = None) -> Obj:
+def draft(
+    account: Account, subscription: Obj, *, reason: str, extra: list[Obj] | None = None, is_free: bool = False
+) -> Obj:
     """
     A stored draft for the period that the subscription's items are in now, and for ``extra`` items of a
-    Checkout Session that are paid only this once. The caller tells ``invoice.created``.
+    Checkout Session that are paid only this once. One that ``is_free`` is for a trial, over nothing. The caller tells
+    ``invoice.created``.
     """
-    invoice = _drawn_up(account, subscription, reason=reason, extra=extra or [])
+    invoice = _drawn_up(account, subscription, reason=reason, extra=extra or [], is_free=is_free)
     account.keep(invoice)
     account.secret(subscription["id"]).setdefault("invoices", []).append(invoice["id"])
     subscription["latest_invoice"] = invoice["id"]
@@ -49,7 +52,13 @@ def draft(account: Account, subscription: Obj, *, reason: str, extra: list[Obj] 
 
 
 def _drawn_up(
-    account: Account, subscription: Obj, *, reason: str, extra: list[Obj], shift: bool = False
+    account: Account,
+    subscription: Obj,
+    *,
+    reason: str,
+    extra: list[Obj],
+    shift: bool = False,
+    is_free: bool = False,
 ) -> Obj:
     customer = account.objects[subscription["customer"]]
     invoice = shapes_billing.invoice(account, subscription=subscription, customer=customer, reason=reason)
@@ -61,16 +70,17 @@ def _drawn_up(
         price = item["price"]
         name = account.objects[price["product"]].get("name", "Subscription")
         every = f"at {shown(price['unit_amount'], price['currency'])} / {price['recurring']['interval']}"
-        lines.append(
-            shapes_billing.invoice_line(
-                account,
-                invoice=invoice,
-                item=item,
-                description=f"{item['quantity']} × {name} ({every})",
-                start=start,
-                end=end,
-            )
+        line = shapes_billing.invoice_line(
+            account,
+            invoice=invoice,
+            item=item,
+            description=f"{item['quantity']} × {name} ({every})",
+            start=start,
+            end=end,
         )
+        if is_free:
+            change(line, amount=0, subtotal=0, description=f"Trial period for {name}")
+        lines.append(line)
     for item in extra:
         lines.append(shapes_billing.one_time_line(account, invoice=invoice, item=item))
     total = sum(line["amount"] for line in lines)

@@ -152,6 +152,7 @@ def _rhythm(price: Obj) -> Obj:
         "description": Text(500),
         "metadata": Metadata(),
         "off_session": Flag(),
+        "trial_end": Whole(),
         "pause_collection": Group(
             {"behavior": OneOf("keep_as_draft", "mark_uncollectible", "void"), "resumes_at": Whole()},
             needed=("behavior",),
@@ -162,7 +163,8 @@ def _rhythm(price: Obj) -> Obj:
 def update(account: Account, given: Obj, id: str) -> Obj:
     """
     Change a subscription. An ended one takes only metadata and cancellation details. New amounts count from
-    the next renewal; another interval starts a new period now and is billed now.
+    the next renewal; another interval starts a new period now and is billed now, unless ``trial_end`` puts a free
+    period before it.
     """
     subscription = account.find("subscription", id)
     if subscription["status"] in ("canceled", "incomplete_expired"):
@@ -186,7 +188,10 @@ def update(account: Account, given: Obj, id: str) -> Obj:
     values |= _ending(account, subscription, given)
     rebill = _set_items(account, subscription, given) if given.get("items") else False
     change(subscription, **values)
-    invoice = _restart(account, subscription) if rebill else None
+    if "trial_end" in given:
+        invoice: Obj | None = _trial(account, subscription, given)
+    else:
+        invoice = _restart(account, subscription) if rebill else None
     previous = {key: value for key, value in before.items() if subscription[key] != value}
     tell_updated(account, "customer.subscription.updated", subscription, previous)
     if invoice:
@@ -298,6 +303,20 @@ def _restart(account: Account, subscription: Obj) -> Obj:
     """Start a new period now, and draft its invoice."""
     billing.restart(account, subscription)
     return invoices.draft(account, subscription, reason="subscription_update")
+
+
+def _trial(account: Account, subscription: Obj, given: Obj) -> Obj:
+    """Put a free period in, and draft the invoice over nothing that Stripe sends for it."""
+    if subscription["status"] not in ("active", "trialing"):
+        message = f"The sandbox begins no trial of a subscription that is {subscription['status']}."
+        raise invalid(message, param="trial_end")
+    if given["trial_end"] <= account.now():
+        raise invalid("trial_end must be in the future.", param="trial_end")
+    if given.get("proration_behavior") != "none":
+        message = "The sandbox does not compute prorations: send proration_behavior=none."
+        raise invalid(message, param="proration_behavior")
+    billing.begin_trial(account, subscription, given["trial_end"])
+    return invoices.draft(account, subscription, reason="subscription_update", is_free=True)
 
 
 def _bill(account: Account, invoice: Obj) -> bool:

@@ -17,7 +17,7 @@ from django import forms
 from django.conf import settings
 from django.db import models
 
-from donations import inbox, on_request, stopping
+from donations import inbox, on_request, stopping, wishes
 from donations.errors import DonationError
 from donations.models import Contribution, Payment, StripeEvent, Subscription
 from donations.money import Money
@@ -213,8 +213,14 @@ register(
 # --- A contribution that goes on
 
 
+def _by(wish: Wish) -> wishes.Actor:
+    """Whom the change's row names, and which pressing of the button it was."""
+    return wishes.Actor(wish.actor, once=f"staff:{wish.once}")
+
+
 def _stop(wish: Wish) -> str:
-    ending = stopping.stop(wish.target)
+    ending = stopping.how_it_would_end(wish.target)
+    wishes.stop(wish.target.contribution, by=_by(wish), now=wish.now)
     if ending is stopping.Ending.AT_ONCE:
         return "The contribution ends at once."
     return "No further payment is taken; what is paid for is kept until its end."
@@ -243,7 +249,7 @@ register(
 
 
 def _keep(wish: Wish) -> str:
-    stopping.keep(wish.target)
+    wishes.keep(wish.target.contribution, by=_by(wish), now=wish.now)
     return "The contribution goes on."
 
 
@@ -272,7 +278,13 @@ class PauseForm(Reason):
 
 def _pause(wish: Wish) -> str:
     day = wish.given["until"]
-    on_request.pause(wish.target, until=_end_of(day) if day else None, once=wish.once, now=wish.now)
+    on_request.pause(
+        wish.target,
+        until=_end_of(day) if day else None,
+        actor=wish.actor,
+        once=wish.once,
+        now=wish.now,
+    )
     return f"Paused until the end of {day:%-d %B %Y}." if day else "Paused until it is resumed."
 
 
@@ -295,7 +307,7 @@ register(
 
 
 def _resume(wish: Wish) -> str:
-    on_request.resume(wish.target, once=wish.once)
+    on_request.resume(wish.target, actor=wish.actor, once=wish.once, now=wish.now)
     return "Payments are taken again, from the next that falls due."
 
 
@@ -320,7 +332,7 @@ class AmountForm(Reason):
 
 def _change_amount(wish: Wish) -> str:
     amount = _amount(wish.given["amount"], wish.target.currency)
-    on_request.change_amount(wish.target, amount=amount, once=wish.once)
+    on_request.change_amount(wish.target, amount=amount, actor=wish.actor, once=wish.once, now=wish.now)
     return f"From the next payment on it is {amount}."
 
 

@@ -18,6 +18,7 @@ from donations.models import (
     ReconcileFinding,
     ReconcileRun,
     StripeEvent,
+    Withdrawal,
 )
 from donations.money import Money
 from members import sign_in
@@ -244,10 +245,28 @@ def _mails(now: datetime) -> Matter:
     )
 
 
+def _withdrawals(now: datetime) -> Matter:
+    rows = Withdrawal.objects.filter(closed_at=None).exclude(problem="").select_related("contribution")
+
+    def line(row: Withdrawal) -> Line:
+        there = _page(row.contribution.member_id, "donations_withdrawal", row.pk)
+        return Line(row.problem.replace("_", " "), _day(row.declared_at, "declared"), there)
+
+    return _matter(
+        rows.order_by("declared_at", "pk"),
+        line,
+        title="Withdrawals that do not get through",
+        hint="A reader withdrew, and something keeps the money from going back. The law gives 14 days.",
+        link=_list("donations_withdrawal", closed_at__isempty="1"),
+        is_urgent=True,
+    )
+
+
 _MATTERS: Iterable[tuple[str, Callable[[datetime], Matter]]] = (
     ("donations.view_dispute", _disputes),
     ("donations.view_dunning", _at_risk),
     ("donations.view_notice", _unsendable),
+    ("donations.view_withdrawal", _withdrawals),
     ("donations.view_doublecharge", _doubles),
     ("donations.view_notice", _cards),
     ("donations.view_stripeevent", _parked),

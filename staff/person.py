@@ -17,8 +17,10 @@ from django.contrib.auth import get_user_model
 from django.db.models import Prefetch, Q
 from django.urls import reverse
 
+from donations import change_admin
 from donations.models import (
     Contribution,
+    ContributionChange,
     Dispute,
     DoubleCharge,
     Dunning,
@@ -118,6 +120,7 @@ def get(pk: int, *, now: datetime) -> Person:
         *_joined(known),
         *_given(gifts),
         *_changes(gifts),
+        *_wishes(gifts, names),
         *_dunning(ids),
         *_notices(ids),
         *_doubles(ids),
@@ -206,6 +209,29 @@ def _changes(gifts: list[Gift]) -> Iterator[Entry]:
         else:
             title = "Payments are not tried any more" if change.is_on else "Payments are tried again"
         yield Entry(change.at, "change", title, STRIPE, detail)
+
+
+def _wishes(gifts: list[Gift], names: _Names) -> Iterator[Entry]:
+    """Who asked for those changes, and what came of it."""
+    found = ContributionChange.objects.filter(contribution__in=[gift.contribution for gift in gifts])
+    for row in found.order_by("-asked_at", "-pk")[:MOST]:
+        there = reverse("admin:donations_contributionchange_change", args=[row.pk])
+        who = {"reader": READER, "link": f"{READER}, by a mail's link", "stripe": STRIPE}.get(row.actor, "")
+        before, after = change_admin.terms(row.before), change_admin.terms(row.after)
+        title = f"Asked for a change: {row.get_kind_display().lower()}"
+        detail = " · ".join(
+            filter(
+                None,
+                [
+                    f"{before} → {after}" if before != after else "",
+                    row.get_state_display(),
+                    row.get_reason_display() if row.reason else "",
+                    "instead of stopping" if row.instead_of_stopping else "",
+                ],
+            )
+        )
+        tone = "bad" if row.state == ContributionChange.State.REFUSED else ""
+        yield Entry(row.asked_at, "change", title, who or names.later(row.actor), detail, there, tone)
 
 
 def _dunning(ids: list[int]) -> Iterator[Entry]:

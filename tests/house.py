@@ -9,7 +9,19 @@ from typing import Any
 
 from django.test import Client
 
-from donations import before_money, doubles, dunning, inbox, payouts, queries, returns, services
+from donations import (
+    before_money,
+    changes,
+    doubles,
+    dunning,
+    inbox,
+    pauses,
+    payouts,
+    queries,
+    returns,
+    services,
+    withdrawals,
+)
 from donations.models import StripeEvent
 from donations.reports import rollups
 from members import clock, outbox
@@ -91,6 +103,9 @@ class House:
         returns.end_disputed_plans(now=now)
         doubles.notice_due(now=now)
         before_money.sweep(now=now)
+        withdrawals.carry_out(now=now)
+        changes.finish(now=now)
+        pauses.tell_of_ends(now=now)
         outbox.deliver_due(now=now)
 
     def catch_up(self, *, seed: int | None = None, duplicates: bool = False) -> None:

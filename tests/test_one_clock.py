@@ -32,7 +32,7 @@ REAL_TIME = {
 # The edges: what the outside world, a schedule, a person or (a mail backend) Django calls.
 EDGES = re.compile(
     r"(config/health|config/demo|members/mailbox|members/windows|staff/watching|"
-    r"(donations|members|staff)/(views|pages|plan_pages|double_pages|tasks|\w*admin|webhooks))\.py"
+    r"(donations|members|staff)/(views|pages|plan_pages|double_pages|action_pages|tasks|\w*admin|webhooks))\.py"
     r"|donations/account/(door|\w*views|\w*pages)\.py"
     r"|(donations|members|staff)/management/commands/\w+\.py"
     r"|donations/reports/(views|pages|admin)\.py"

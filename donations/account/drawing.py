@@ -9,7 +9,7 @@ from uuid import UUID
 from django.utils import translation
 from django.utils.translation import gettext_lazy
 
-from donations import gateway, letters, pages, queries
+from donations import gateway, letters, pages, queries, standing
 from donations.account import queries as account
 from donations.errors import DonationError
 from donations.models import Contribution, Payment, Subscription
@@ -125,10 +125,9 @@ def card(contribution: Contribution) -> CardLine | None:
 
 
 def fee_cover(contribution: Contribution) -> str:
-    """How much of each payment is for the payment fee; "" for nothing, or where the amount was changed since."""
-    view = queries.view_of(contribution)
-    is_covered = contribution.fee_cover_minor and view.amount == contribution.total
-    return contribution.fee_cover.format(translation.get_language()) if is_covered else ""
+    """How much of each payment is for the payment fee, as it stands now; "" for nothing."""
+    _gift, cover = standing.split_of_payment(contribution, queries.view_of(contribution).amount)
+    return cover.format(translation.get_language()) if cover.minor else ""
 
 
 @dataclass(frozen=True, slots=True)

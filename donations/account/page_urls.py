@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from donations.account import data_pages, pages, personal_pages, sign_in_pages
+from donations.account import change_pages, data_pages, pages, personal_pages, sign_in_pages
 
 app_name = "account"
 urlpatterns = [
@@ -14,6 +14,15 @@ urlpatterns = [
     path("statements/<int:year>/statement.pdf", pages.statement_file, name="statement-file"),
     path("contributions/", pages.contributions, name="contributions"),
     path("contributions/<uuid:public_id>/", pages.contribution, name="contribution"),
+    path("contributions/<uuid:public_id>/change/", change_pages.change, name="change"),
+    path("contributions/<uuid:public_id>/pause/", change_pages.pause, name="pause"),
+    path("contributions/<uuid:public_id>/resume/", change_pages.resume, name="resume"),
+    path("contributions/<uuid:public_id>/stop/", change_pages.stop, name="stop"),
+    path("contributions/<uuid:public_id>/keep/", change_pages.keep, name="keep"),
+    path("contributions/<uuid:public_id>/undo/", change_pages.undo, name="undo"),
+    path("contributions/<uuid:public_id>/card/", change_pages.card, name="card"),
+    path("contributions/<uuid:public_id>/make-one-time/", change_pages.make_one_time, name="make-one-time"),
+    path("contributions/<uuid:public_id>/withdraw/", change_pages.withdraw, name="withdraw"),
     path("personal/", personal_pages.personal_data, name="personal"),
     path("personal/address/", personal_pages.address, name="address"),
     path("personal/address/<str:token>/", personal_pages.confirm_address, name="confirm-address"),

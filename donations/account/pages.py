@@ -8,7 +8,7 @@ from django.core.paginator import Paginator
 from django.http import Http404, HttpResponse
 from django.views.decorators.http import require_safe
 
-from donations.account import documents, drawing, queries
+from donations.account import change_drawing, documents, drawing, queries
 from donations.account.door import ReaderRequest, for_reader, show
 from members import clock
 
@@ -104,6 +104,7 @@ def contribution(request: ReaderRequest, public_id: UUID) -> HttpResponse:
         "gift": drawing.gift(row),
         "card": drawing.card(row),
         "fee_cover": drawing.fee_cover(row),
+        **change_drawing.shown(row, now=clock.now()),
     }
     return show(request, "account/contribution.html", shown, section="contributions")
 

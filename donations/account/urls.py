@@ -2,11 +2,26 @@
 
 from django.urls import path
 
-from donations.account import data_views, views
+from donations.account import change_views, data_views, views
 
 app_name = "me"
 urlpatterns = [
     path("", views.Me.as_view(), name="me"),
+    path("contributions/<uuid:public_id>/standing/", change_views.Standing.as_view(), name="standing"),
+    path("contributions/<uuid:public_id>/preview/", change_views.Preview.as_view(), name="preview"),
+    path("contributions/<uuid:public_id>/change/", change_views.Change.as_view(), name="change"),
+    path("contributions/<uuid:public_id>/pause/", change_views.Pause.as_view(), name="pause"),
+    path("contributions/<uuid:public_id>/resume/", change_views.Resume.as_view(), name="resume"),
+    path("contributions/<uuid:public_id>/stop/", change_views.Stop.as_view(), name="stop"),
+    path("contributions/<uuid:public_id>/keep/", change_views.Keep.as_view(), name="keep"),
+    path("contributions/<uuid:public_id>/undo/", change_views.Undo.as_view(), name="undo"),
+    path("contributions/<uuid:public_id>/card/", change_views.CardPage.as_view(), name="card"),
+    path(
+        "contributions/<uuid:public_id>/make-one-time/",
+        change_views.MakeOneTime.as_view(),
+        name="make-one-time",
+    ),
+    path("contributions/<uuid:public_id>/withdraw/", change_views.Withdraw.as_view(), name="withdraw"),
     path("contributions/", views.Contributions.as_view(), name="contributions"),
     path("contributions/<uuid:public_id>/", views.ContributionOfMine.as_view(), name="contribution"),
     path("payments/", views.Payments.as_view(), name="payments"),

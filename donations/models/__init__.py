@@ -6,6 +6,7 @@ from donations.models.campaign import Ask, Campaign
 from donations.models.campaign_change import CampaignChange
 from donations.models.change import SubscriptionChange
 from donations.models.contribution import Contribution, StripeCustomer, Subscription
+from donations.models.contribution_change import ContributionChange, Withdrawal
 from donations.models.day_rate import DayRate
 from donations.models.digest import DigestReader
 from donations.models.double import ChargeTrace, DoubleCharge
@@ -32,6 +33,7 @@ __all__ = [
     "CardWatch",
     "ChargeTrace",
     "Contribution",
+    "ContributionChange",
     "DayRate",
     "DigestReader",
     "Dispute",
@@ -59,4 +61,5 @@ __all__ = [
     "Subscription",
     "SubscriptionChange",
     "VariantAsk",
+    "Withdrawal",
 ]

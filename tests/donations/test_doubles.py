@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
@@ -263,7 +264,7 @@ def test_a_link_for_another_purpose_does_not_undo(house: House, client: Client) 
 def test_the_link_ends_after_two_weeks(house: House, client: Client, monkeypatch: Any) -> None:
     notice = twice(house)
     address = page_of(notice)
-    monkeypatch.setattr(links, "DOUBLE_LINK_LIFE", timedelta(seconds=-1))
+    monkeypatch.setattr(links, "DOUBLE", replace(links.DOUBLE, life=timedelta(seconds=-1)))
 
     answer = client.post(address, {"act": "undo"})
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import uuid
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -192,7 +193,7 @@ def test_a_link_whose_subscription_is_not_known_opens_nothing(reader, db):
 
 
 def test_an_old_link_says_that_it_is_old(reader, card_link, monkeypatch):
-    monkeypatch.setattr(links, "CARD_LINK_LIFE", timedelta(seconds=-1))
+    monkeypatch.setattr(links, "CARD", replace(links.CARD, life=timedelta(seconds=-1)))
 
     response = reader.get(card_link)
 

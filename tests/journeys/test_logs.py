@@ -162,7 +162,7 @@ def meets_a_bug(house: House) -> None:
     with house.api.monkeypatch.context() as patch:
         patch.setattr("donations.views.services.start_contribution", _broken)
         assert house.give(**ADA).status_code == 500
-        patch.setattr("donations.pages.links.read_card_token", _broken)
+        patch.setattr("donations.links.SignedLink.read", _broken)
         house.api.get(f"/support/card/{links.card_page(Subscription(pk=1)).rstrip('/').rsplit('/', 1)[1]}/")
 
 

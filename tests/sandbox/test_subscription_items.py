@@ -170,3 +170,74 @@ def test_a_program_cannot_subscribe_somebody_without_a_way_to_pay(
         "payment_behavior": "error_if_incomplete",
     }
     assert client.v1.subscriptions.create(sure).status == "active"
+
+
+def test_another_interval_can_begin_when_the_paid_time_is_over(
+    client: stripe.StripeClient, sandbox: Checked, monthly: stripe.Subscription
+) -> None:
+    paid_until = monthly["items"].data[0].current_period_end
+    sandbox.take_types()
+
+    changed = client.v1.subscriptions.update(
+        monthly.id,
+        {
+            "items": [
+                {
+                    "id": monthly["items"].data[0].id,
+                    "price_data": price_of(monthly, unit_amount=9000, recurring={"interval": "year"}),
+                }
+            ],
+            "proration_behavior": "none",
+            "trial_end": paid_until,
+        },
+    )
+
+    assert (changed.status, changed.trial_end, changed.billing_cycle_anchor) == (
+        "trialing",
+        paid_until,
+        paid_until,
+    )
+    assert changed["items"].data[0].current_period_end == paid_until
+    assert sandbox.take_types() == [
+        "customer.subscription.updated",
+        "invoice.created",
+        "invoice.finalized",
+        "invoice.paid",
+        "invoice.payment_succeeded",
+    ]
+    nothing = client.v1.invoices.list().data[0]
+    assert (nothing.total, nothing.billing_reason) == (0, "subscription_update")
+    assert sandbox.books()["EUR"]["active_subscriptions"] == 1
+
+    sandbox.advance(timedelta(days=32))
+    year = client.v1.subscriptions.retrieve(monthly.id)
+    assert year.status == "active"
+    assert year["items"].data[0].current_period_start == paid_until
+    assert client.v1.invoices.list().data[0].total == 9000
+    sandbox.advance(timedelta(days=366))
+    assert [invoice.total for invoice in client.v1.invoices.list().data] == [9000, 9000, 0, 1000]
+
+
+@pytest.mark.parametrize(
+    ("changes", "param"),
+    [
+        ({"trial_end": 1, "proration_behavior": "none"}, "trial_end"),
+        ({"trial_end": 4_000_000_000}, "proration_behavior"),
+    ],
+)
+def test_a_free_period_lies_ahead_and_credits_nothing(
+    client: stripe.StripeClient, monthly: stripe.Subscription, changes: Any, param: str
+) -> None:
+    with pytest.raises(stripe.InvalidRequestError) as refused:
+        client.v1.subscriptions.update(monthly.id, changes)
+    assert refused.value.param == param
+
+
+def test_one_that_is_not_paid_for_gets_no_free_period(
+    client: stripe.StripeClient, sandbox: Checked, monthly: stripe.Subscription
+) -> None:
+    client.v1.subscriptions.pause(
+        monthly.id, {"type": "subscription", "bill_for": {"unused_time_from": {"type": "none"}}}
+    )
+    with pytest.raises(stripe.InvalidRequestError, match="paused"):
+        client.v1.subscriptions.update(monthly.id, {"trial_end": 4_000_000_000, "proration_behavior": "none"})

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from donations import offline
+from donations import offline, wishes
 from donations.models import Campaign, Payment, Refund, StripeEvent, Subscription
 from donations.money import Money
 from members import audit, clock
@@ -241,3 +241,19 @@ def test_no_action_goes_without_a_reason(payment: Payment, desk_of: Desk) -> Non
     answer = press(desk_of("finance"), "refund", payment, why=" ")
     assert "This field is required" in answer.content.decode()
     assert log() == []
+
+
+def test_who_asked_for_a_change_stands_in_the_story(house: House, plan: Subscription, desk_of: Desk) -> None:
+    sam = desk_of("support")
+    press(sam, "change-amount", plan, amount="7,50")
+    house.catch_up()
+    wishes.pause(plan.contribution, payments=1, by=wishes.LINK, now=clock.now())
+    house.catch_up()
+    page = sam.get(f"/admin/person/{plan.contribution.member_id}/").content.decode()
+    assert "Asked for a change: amount" in page
+    assert "USD 5.00 / month → USD 7.50 / month" in page
+    assert "by a mail&#x27;s link" in page
+    assert Message.objects.filter(kind="contribution_changed", state="SENT").count() == 2
+    listed = sam.get("/admin/donations/contributionchange/", {"instead_of_stopping__exact": "0"})
+    assert listed.status_code == 200
+    assert desk_of("editor").get("/admin/donations/contributionchange/").status_code == 403

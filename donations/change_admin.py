@@ -1,0 +1,58 @@
+"""Windows on what readers changed, and on withdrawals that are carried out."""
+
+from __future__ import annotations
+
+from django.contrib import admin
+
+from donations.models import ContributionChange, Withdrawal
+from donations.standing import Picture
+from members.windows import Window
+
+
+@admin.register(ContributionChange)
+class ContributionChangeAdmin(Window, admin.ModelAdmin[ContributionChange]):
+    """
+    Who asked for what about contributions, and what came of it, newest first.
+
+    Filter by “instead of stopping” for those who came to stop and chose something else: the saves.
+    """
+
+    list_display = ["asked_at", "kind", "state", "before_text", "after_text", "actor", "reason", "problem"]
+    list_filter = ["kind", "state", "instead_of_stopping", "reason"]
+    search_fields = ["=contribution__subscription__stripe_id"]
+    search_help_text = "Stripe's id of a subscription."
+    date_hierarchy = "asked_at"
+
+    @admin.display(description="before")
+    def before_text(self, row: ContributionChange) -> str:
+        return terms(row.before)
+
+    @admin.display(description="after")
+    def after_text(self, row: ContributionChange) -> str:
+        return terms(row.after)
+
+
+def terms(stored: dict[str, object]) -> str:
+    """How a contribution stood, for staff."""
+    if not stored:
+        return ""
+    picture = Picture.of(stored)
+    text = f"{picture.total} / {picture.interval}"
+    if picture.is_ended:
+        return f"{text}, ended"
+    if picture.ends_at:
+        return f"{text}, ends {picture.ends_at[:10]}"
+    if picture.is_paused:
+        return f"{text}, paused" + (f" to {picture.paused_until[:10]}" if picture.paused_until else "")
+    return text
+
+
+@admin.register(Withdrawal)
+class WithdrawalAdmin(Window, admin.ModelAdmin[Withdrawal]):
+    """Readers who withdrew from the contract, and whether everything has gone back to them."""
+
+    list_display = ["declared_at", "place", "ended_at", "returned_at", "closed_at", "problem", "actor"]
+    list_filter = ["place", "problem", ("closed_at", admin.EmptyFieldListFilter)]
+    search_fields = ["=contribution__subscription__stripe_id"]
+    search_help_text = "Stripe's id of a subscription."
+    date_hierarchy = "declared_at"
