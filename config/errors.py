@@ -38,6 +38,7 @@ HTTP_MEANING: dict[type[donations.DonationError], int] = {
     donations.IdempotencyKeyInUse: 409,
     donations.TooManyCheckouts: 429,
     donations.TooManySignIns: 429,
+    donations.TooManyChanges: 429,
     donations.GoneAtStripe: 502,
     donations.PaymentsRefused: 502,
     donations.PaymentsUnavailable: 503,

@@ -302,6 +302,8 @@ if ONE_OFF_MEMBERSHIP_MONTHS > 120:
 # How many links to sign in: for one network in ten minutes, for one address in an hour; 0: no limit.
 SIGN_INS_PER_NETWORK = env.number("SIGN_INS_PER_NETWORK", 30)
 SIGN_INS_PER_ADDRESS = env.number("SIGN_INS_PER_ADDRESS", 5)
+# How many changes one reader may ask for in an hour; 0: no limit.
+READER_CHANGES_PER_HOUR = env.number("READER_CHANGES_PER_HOUR", 60)
 # For how many days a browser stays signed in, and for how many minutes a program's token is good.
 READER_SESSION_DAYS = env.number("READER_SESSION_DAYS", 30, least=1)
 READER_TOKEN_MINUTES = env.number("READER_TOKEN_MINUTES", 60, least=1)

@@ -140,6 +140,16 @@ class TooManySignIns(DonationError):
         self.wait = wait
 
 
+class TooManyChanges(DonationError):
+    """A reader changes things more often than people do. Nothing was done. `wait`: seconds to stay away."""
+
+    code = "too_many_requests"
+
+    def __init__(self, message: str, *, wait: int) -> None:
+        super().__init__(message)
+        self.wait = wait
+
+
 class AddressTaken(DonationError):
     """The new address is one of another person's. Nothing was changed."""
 

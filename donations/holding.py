@@ -11,6 +11,7 @@ from django.utils.translation import gettext_lazy as _
 from donations import erasing
 from donations.models import (
     Contribution,
+    ContributionChange,
     Dispute,
     DoubleCharge,
     Dunning,
@@ -22,6 +23,7 @@ from donations.models import (
     StripeCustomer,
     Subscription,
     SubscriptionChange,
+    Withdrawal,
 )
 from donations.money import Money
 from members import holders
@@ -66,6 +68,27 @@ def collect(subject: Subject) -> Mapping[str, Rows]:
             SubscriptionChange.objects.filter(**of_plans),
             "subscription__contribution__public_id kind at is_on until amount_before amount_after interval_before "
             "interval_after",
+        ),
+        "asked_changes": [
+            {
+                "contribution": wish.contribution.public_id,
+                "asked_at": wish.asked_at,
+                "asked_by": wish.actor.partition(":")[0],  # not which member of staff
+                "kind": wish.kind,
+                "before": wish.before,
+                "after": wish.after,
+                "reason": wish.reason,
+                "instead_of_stopping": wish.instead_of_stopping,
+                "state": wish.state,
+                "settled_at": wish.settled_at,
+            }
+            for wish in ContributionChange.objects.filter(contribution__in=ids)
+            .select_related("contribution")
+            .order_by("asked_at", "pk")
+        ],
+        "withdrawals": _plain(
+            Withdrawal.objects.filter(contribution__in=ids).order_by("declared_at", "pk"),
+            "contribution__public_id declared_at place ended_at returned_at closed_at",
         ),
         "payments": _plain(
             payments,

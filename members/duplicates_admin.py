@@ -148,10 +148,15 @@ class MergeAdmin(LongList, Window, admin.ModelAdmin[Merge]):
         self._must_merge(request)
         merge = get_object_or_404(Merge, pk=pk)
         if request.method == "POST":
-            if merging.undo(merge, actor=f"staff:{request.user.pk}", now=clock.now()):
-                messages.success(request, "They are two people again, each with what is theirs.")
+            try:
+                was_undone = merging.undo(merge, actor=f"staff:{request.user.pk}", now=clock.now())
+            except merging.CannotMerge as error:
+                messages.error(request, str(error))
             else:
-                messages.warning(request, "It was undone before.")
+                if was_undone:
+                    messages.success(request, "They are two people again, each with what is theirs.")
+                else:
+                    messages.warning(request, "It was undone before.")
             return redirect("admin:members_merge_change", pk)
         context = self._context(request, title="Undo this merge?", merge=merge)
         return render(request, "admin/members/undo.html", context)

@@ -28,7 +28,8 @@ from rest_framework.request import Request
 from rest_framework.views import APIView
 
 from donations import pages
-from donations.errors import UnknownContribution
+from donations.account import throttle
+from donations.errors import TooManyChanges, UnknownContribution
 from members import clock, sessions
 from members.models import Member
 
@@ -49,7 +50,8 @@ def for_reader(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
     """
     A page for whoever is signed in, in their language; strangers are sent to sign in first, and back afterwards.
 
-    UnknownContribution, raised by a look-up of something that is not the reader's, becomes a 404.
+    UnknownContribution, raised by a look-up of something that is not the reader's, becomes a 404. Who changes something
+    more often than people do gets a 429.
     """
 
     @wraps(page)
@@ -60,11 +62,24 @@ def for_reader(page: Callable[..., HttpResponse]) -> Callable[..., HttpResponse]
         request.reader = reader  # type: ignore[attr-defined]  # it is a ReaderRequest from here on
         with translation.override(pages.language_of(request, reader.locale)):
             try:
+                if _is_change(request):
+                    throttle.note_change(reader, now=clock.now())
                 return page(request, *args, **kwargs)
             except UnknownContribution:
                 raise Http404 from None
+            except TooManyChanges as error:
+                answer = show(cast(ReaderRequest, request), "account/too_many.html", {}, status=429)
+                answer["Retry-After"] = str(error.wait)
+                return answer
 
     return guarded
+
+
+def _is_change(request: HttpRequest) -> bool:
+    """Whether something may be different afterwards. Signing out is always possible."""
+    match = request.resolver_match
+    is_sign_out = match is not None and (match.url_name or "").startswith("sign-out")
+    return request.method not in _SAFE and not is_sign_out
 
 
 def show(
@@ -200,6 +215,12 @@ class ReaderView(APIView):
     @property
     def reader(self) -> Member:
         return cast(Member, self.request.user)
+
+    def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
+        """Before the view: who it is, and whether they ask for changes more often than people do (429)."""
+        super().initial(request, *args, **kwargs)
+        if _is_change(request._request):
+            throttle.note_change(self.reader, now=clock.now())
 
     def in_readers_language(self) -> AbstractContextManager[None]:
         """Around what is read by people; else a program is spoken to in English."""

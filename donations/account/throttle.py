@@ -1,4 +1,7 @@
-"""How often somebody may ask for a link to sign in: from one network, and for one address, known or not."""
+"""
+How often somebody may ask for a link to sign in, from one network and for one address, known or not; and how often a
+reader who is signed in may change something.
+"""
 
 from __future__ import annotations
 
@@ -10,11 +13,13 @@ from django.conf import settings
 from django.http import HttpRequest
 
 from donations import velocity
-from donations.errors import TooManySignIns
+from donations.errors import TooManyChanges, TooManySignIns
 from members import addresses
+from members.models import Member
 
 PER_NETWORK = timedelta(minutes=10)
 PER_ADDRESS = timedelta(hours=1)
+PER_READER = timedelta(hours=1)
 
 
 def note_sign_in(request: HttpRequest, *, email: str, now: datetime) -> None:
@@ -41,6 +46,23 @@ def note_sign_in(request: HttpRequest, *, email: str, now: datetime) -> None:
     )
     if wait:
         raise TooManySignIns("Too many links were asked for. Please wait a little.", wait=wait)
+
+
+def note_change(reader: Member, *, now: datetime) -> None:
+    """
+    Count one more change that a reader asks for: each may lead to a call of Stripe, and to a mail.
+
+    :raises TooManyChanges: with the seconds to wait.
+    """
+    wait = velocity.note(
+        "reader-change",
+        str(reader.public_id),
+        limit=settings.READER_CHANGES_PER_HOUR,
+        per=PER_READER,
+        now=now,
+    )
+    if wait:
+        raise TooManyChanges("That was a lot of changes. Please wait a little.", wait=wait)
 
 
 def _key(identity: str, now: datetime) -> str:

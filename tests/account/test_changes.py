@@ -386,3 +386,29 @@ def test_after_fourteen_days_it_can_only_be_stopped(givers: Any, program_of: Any
     assert (answer.status_code, answer.json()["error"]["code"]) == (409, "too_late")
     assert "Withdraw from contract" not in look(browser_of(GRACE)).text
     assert not Withdrawal.objects.exists()
+
+
+# --- More often than people do ----------------------------------------------------------------------------
+
+
+def test_nobody_changes_things_without_end(
+    givers: Any, browser_of: Any, program_of: Any, settings: Any
+) -> None:
+    settings.READER_CHANGES_PER_HOUR = 2
+    browser, program = browser_of(GRACE), program_of(GRACE)
+    for route in ("stop", "keep"):
+        assert call(program, route).status_code < 300
+
+    refused = call(program, "stop")
+    page = browser.post(path("stop"))
+    assert (refused.status_code, refused.json()["error"]["code"]) == (429, "too_many_requests")
+    assert page.status_code == 429
+    assert 0 < int(refused["Retry-After"]) <= 3600
+    assert 0 < int(page["Retry-After"]) <= 3600
+    assert "Nothing was changed this time" in page.content.decode()
+    assert ContributionChange.objects.filter(kind="STOP").count() == 1
+
+    assert browser.get("/account/").status_code == 200
+    assert call(program_of(ADA), "stop").status_code == 404  # another reader has a share of their own
+    assert browser.post("/account/sign-out/").status_code == 303
+    assert browser.get("/account/").status_code == 303

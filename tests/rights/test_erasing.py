@@ -9,6 +9,9 @@ from unittest.mock import Mock
 
 import pytest
 import requests
+from django.contrib.auth.models import User
+from django.test import Client
+from django.urls import reverse
 from requests.adapters import HTTPAdapter
 
 from donations import queries
@@ -236,7 +239,17 @@ def test_who_is_erased_is_merged_with_nobody(house: House, ada: Member) -> None:
         merge()
 
 
-def test_a_merge_is_not_undone_under_the_hands_of_who_erases(house: House, canary: Member) -> None:
+def test_a_merge_is_not_undone_under_the_hands_of_who_erases(
+    house: House, canary: Member, client: Client
+) -> None:
     ask_erasure(canary, stop_giving=True)
+    merged = Merge.objects.get()
     with pytest.raises(merging.CannotMerge):
-        merging.undo(Merge.objects.get(), actor="staff:1", now=clock.now())
+        merging.undo(merged, actor="staff:1", now=clock.now())
+
+    client.force_login(User.objects.create_superuser("sample-admin"))
+    answer = client.post(reverse("admin:members_merge_undo", args=[merged.pk]), follow=True)
+    assert answer.status_code == 200
+    assert "being erased right now" in answer.content.decode()
+    merged.refresh_from_db()
+    assert merged.undone_at is None
