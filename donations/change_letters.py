@@ -54,9 +54,11 @@ def context_of(
         "after_text": after,
         "next_text": following,
     }
+    if change.kind == Kind.CARD:
+        return context
     if Picture.of(change.after).is_ended:
         context["come_back_url"] = links.again(contribution, locale=locale)
-    elif change.undoes_id is None and change.kind != Kind.CARD:
+    elif change.undoes_id is None:
         context["undo_url"] = links.undo_page(change)
     return context
 

@@ -9,7 +9,7 @@ book: the event does, and the mail to the reader is owed when the event has come
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import structlog
@@ -175,24 +175,35 @@ def _confirm(
 
 
 def note_card(
-    subscriptions: Iterable[Subscription], *, card: str, had_one: bool, at: datetime, now: datetime
+    subscription: Subscription,
+    told: facts.SubscriptionFacts,
+    before: facts.SubscriptionFacts | None,
+    *,
+    at: datetime,
+    now: datetime,
 ) -> None:
     """
-    Another card was given on Stripe's page, for these subscriptions: write it down, and owe the mail about it.
+    If Stripe's word about a subscription says that it has another card now: write it down, and owe the mail about it.
 
-    In the transaction of the event. The card with which a contribution began is no other card.
-
-    :param had_one: whether the customer had one before, by Stripe's own word.
+    In the transaction of the event, under the contribution's lock. What it had before is what the event itself says,
+    so that it does not matter which event comes first; the card with which a contribution began is no other card.
     """
-    for subscription in sorted(subscriptions, key=lambda one: one.contribution_id):  # locks, in one order
-        if not had_one and subscription.default_payment_method in ("", card):
-            continue
-        if subscription.state == Subscription.State.CANCELLED:
-            continue
-        contribution = locked().get(pk=subscription.contribution_id)
-        change = _made_elsewhere(contribution, Kind.CARD, once=f"card:{card}", at=at, now=now)
-        if change is not None:
-            change_letters.owe(change, contribution, subscription, now=now)
+    old = before.default_payment_method if before else ""
+    if not old or told.default_payment_method in ("", old) or told.state == Subscription.State.CANCELLED:
+        return
+    contribution = subscription.contribution
+    once = f"card:{told.default_payment_method}"
+    change = _made_elsewhere(contribution, Kind.CARD, once=once, at=at, now=now)
+    if change is not None:
+        change_letters.owe(change, contribution, subscription, now=now)
+
+
+def note_reader(contribution: Contribution, *, now: datetime) -> None:
+    """Owe the mails about cards that were given before we knew who gives."""
+    for change in contribution.changes.filter(kind=Kind.CARD, state=State.CONFIRMED).order_by(
+        "asked_at", "pk"
+    ):
+        change_letters.owe(change, contribution, contribution.subscription, now=now)
 
 
 def note_one_time(contribution: Contribution, *, at: datetime, now: datetime) -> None:

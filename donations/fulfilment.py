@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 from django.conf import settings
 from django.db.models import Min, Q
 
-from donations import dunning, ledger, letters, links, membership, notices, standing
+from donations import changes, dunning, ledger, letters, links, membership, notices, standing
 from donations.letters import day_text
 from donations.models import Contribution, Payment, StripeCustomer, Subscription
 from members import outbox
@@ -91,6 +91,7 @@ def _welcome_member(contribution: Contribution, *, now: datetime) -> Member | No
         )
     if contribution.is_recurring:
         notices.note_reader(contribution, now=now)
+        changes.note_reader(contribution, now=now)
     return member
 
 
@@ -140,7 +141,6 @@ def receipt_context(contribution: Contribution, payment: Payment) -> dict[str, s
         "campaign_title": contribution.campaign.title,
         "next_payment_text": day_text(payment.period_end, locale) if payment.period_end else "",
         "recovered_text": "",
-        **(letters.ways_out(payment, subscription) if subscription is not None else {}),
     }
 
 

@@ -242,6 +242,7 @@ def _subscription(event: dict[str, Any]) -> Work:
         known_ids = _done(row.contribution, now, told.id)
         dunning.note_end(row.contribution, row, now=now)
         changes.note(row, current or told, at=as_of, now=now)
+        changes.note_card(row, told, before, at=as_of, now=now)
         one_time.tell(row.contribution, row, now=now)
         return known_ids
 
@@ -269,10 +270,6 @@ def _customer(event: dict[str, Any]) -> Work:
         if is_new_card and customer.default_payment_method and not gone:
             theirs = Subscription.objects.filter(stripe_customer_id=customer.id)
             dunning.note_new_card(theirs.values_list("pk", flat=True), at=_at(event))
-            had_one = bool((before.get("invoice_settings") or {}).get("default_payment_method"))
-            changes.note_card(
-                theirs, card=customer.default_payment_method, had_one=had_one, at=_at(event), now=now
-            )
         return ()
 
     return work

@@ -15,13 +15,14 @@ from django.conf import settings
 from django.utils import translation
 from django.utils.translation import gettext as _
 
-from donations import declines, links
+from donations import declines, links, stopping
 from members import emails, farewells, samples
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
     from donations.models import Contribution, Notice, Payment, Subscription
+    from members.models import Message
 
 FAILED = "payment_failed"
 REMINDER = "payment_reminder"
@@ -47,6 +48,7 @@ def register(
     notice_is_wanted: Callable[[str], bool],
 ) -> None:
     """Tell the ground floor how our mails are written, and whom to ask whether one is still wanted."""
+    emails.add_to("receipt", ways_out_of_receipts)
     for kind, needs in _NOTICE_NEEDS.items():
         may_have = _NOTICE_MAY if kind == "RENEWAL" else frozenset()
         _register(emails.Kind(NOTICES[kind], needs=needs, may_have=may_have, is_wanted=notice_is_wanted))
@@ -117,18 +119,40 @@ def failure(payment: Payment, subscription: Subscription, *, locale: str, now: d
         }
 
 
-def ways_out(payment: Payment, subscription: Subscription) -> dict[str, str]:
+def ways_out_of_receipts(receipts: Sequence[Message], now: datetime) -> dict[str, dict[str, str]]:
     """
-    The links in a receipt of a recurring contribution: each does one thing, without a password.
+    The links in receipts of recurring contributions, by the dedup keys of the mails; each does one thing, without a
+    password.
 
-    With the first payment, the one for who meant to give once; with the later ones, those for who wants it otherwise.
+    Asked when a receipt leaves, and not when it is owed: whether the subscription is known by then goes by the order in
+    which events come, and a link counts its days from the mail. Nothing for what is given once, or has ended.
     """
+    from donations.models import Payment
+
+    keys = {mail.dedup_key: mail.dedup_key.split(":")[1] for mail in receipts}
+    found = {
+        str(payment.public_id): payment
+        for payment in Payment.objects.filter(
+            public_id__in=keys.values(), contribution__subscription__isnull=False
+        ).select_related("contribution__subscription")
+    }
+    return {
+        key: _ways_out(found[public_id], found[public_id].contribution.subscription, now)
+        for key, public_id in keys.items()
+        if public_id in found
+    }
+
+
+def _ways_out(payment: Payment, subscription: Subscription, now: datetime) -> dict[str, str]:
+    """With the first payment, for two days the link for who meant to give once; later, those for who wants less."""
     if subscription.state == "CANCELLED":
         return {}
     occasion = f"payment:{payment.pk}"
     if not payment.is_renewal:
-        once = links.action_page(subscription, links.ONCE, occasion=occasion)
-        return {"once_url": once, "stop_url": links.stop_page(subscription)}
+        ways = {"stop_url": links.stop_page(subscription)}
+        if payment.paid_at is not None and now < payment.paid_at + stopping.REGRET:
+            ways["once_url"] = links.action_page(subscription, links.ONCE, occasion=occasion)
+        return ways
     return {
         "skip_url": links.action_page(subscription, links.SKIP, occasion=occasion),
         "lower_url": links.action_page(subscription, links.LOWER, occasion=occasion),

@@ -11,7 +11,7 @@ from __future__ import annotations
 import enum
 from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from email.utils import format_datetime
 from functools import lru_cache
@@ -67,6 +67,8 @@ class Letter:
 
 # Given rows of the outbox, the letter for each by its dedup key. A row that is left out waits.
 LookUp = Callable[[Sequence[Message], datetime], Mapping[str, Letter]]
+# Given rows of the outbox, what else each can say now, by its dedup key.
+Additions = Callable[[Sequence[Message], datetime], Mapping[str, Mapping[str, str]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +82,8 @@ class Kind:
         withdrawn. None: the reason does not go away.
     :param look_up: asked when the mail is sent, where whoever owes it keeps address and contents and the row of the
         outbox holds neither (docs/decisions/0016).
+    :param additions: asked when the mail is sent for parts of the context that it may have: what depends on how
+        things stand then, not on what was known when it was owed.
     """
 
     name: str
@@ -89,6 +93,7 @@ class Kind:
     unsubscribe: str = ""
     is_wanted: Callable[[str], bool] | None = None
     look_up: LookUp | None = None
+    additions: Additions | None = None
 
 
 KINDS: dict[str, Kind] = {
@@ -133,6 +138,11 @@ def register(kind: Kind) -> None:
     KINDS[kind.name] = kind
 
 
+def add_to(kind: str, additions: Additions) -> None:
+    """Let another app add to what mails of a kind say, right before they leave."""
+    KINDS[kind] = replace(KINDS[kind], additions=additions)
+
+
 def is_sent_once_at_most(kind: str) -> bool:
     """Whether a mail of this kind must never leave the house twice; False for kinds that we do not know."""
     known = KINDS.get(kind)
@@ -171,10 +181,13 @@ def check_context(kind: str, context: dict[str, Any]) -> None:
 
 def complete(messages: Sequence[Message], *, now: datetime) -> None:
     """
-    Fill in address and contents of the rows that hold neither, by asking their owners; in memory alone.
+    Fill in address and contents of the rows that hold neither, by asking their owners, and add to the contents of
+    others what there is to add; in memory alone.
 
-    Never raises: what cannot be found now stays empty, `render` refuses it, and the row waits.
+    Never raises: what cannot be found now stays empty, `render` refuses it, and the row waits. What cannot be added is
+    left out.
     """
+    _add(messages, now)
     asked: dict[LookUp, list[Message]] = defaultdict(list)
     for message in messages:
         known = KINDS.get(message.kind)
@@ -190,6 +203,23 @@ def complete(messages: Sequence[Message], *, now: datetime) -> None:
             letter = letters.get(message.dedup_key)
             if letter is not None:
                 message.recipient, message.context = letter.recipient, letter.context
+
+
+def _add(messages: Sequence[Message], now: datetime) -> None:
+    asked: dict[Additions, list[Message]] = defaultdict(list)
+    for message in messages:
+        known = KINDS.get(message.kind)
+        if known is not None and known.additions is not None:
+            asked[known.additions].append(message)
+    for additions, theirs in asked.items():
+        try:
+            found = additions(theirs, now)
+        except Exception as error:  # a receipt without its links is better than none
+            log.error("mail_not_added_to", messages=len(theirs), error=type(error).__name__)
+            continue
+        for message in theirs:
+            if message.dedup_key in found and message.context:
+                message.context = {**message.context, **found[message.dedup_key]}
 
 
 class Mail(EmailMultiAlternatives):

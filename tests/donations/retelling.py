@@ -21,6 +21,7 @@ from donations import inbox, payouts, queries, services
 from donations.models import (
     BalanceEntry,
     Contribution,
+    ContributionChange,
     Dispute,
     DoubleCharge,
     Dunning,
@@ -281,6 +282,7 @@ OF_THE_MOMENT = {
     "second_charge": {"undo_url", "first_text", "first_on"},
     "welcome": {"tier_name"},
     "refunded": {"receipt_number", "left_text"},
+    "contribution_changed": {"what_text", "next_text"},
 }
 SAYS_WHEN_WRITTEN = ("payment_failed", "payment_reminder", "payment_lapsed")
 
@@ -292,6 +294,10 @@ def _mails() -> list[tuple[Any, ...]]:
         for row in Payment.objects.all()
     }
     names |= {str(row.public_id): row.email for row in Member.objects.all()}
+    names |= {
+        str(row.public_id): f"{row.contribution.public_id}:{row.once}"
+        for row in ContributionChange.objects.select_related("contribution")
+    }
     names |= {
         str(row.pk): f"{row.payment.stripe_invoice_id}" for row in Dunning.objects.select_related("payment")
     }

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 
-from donations import changes, links, pauses, standing, wishes
+from donations import changes, inbox, links, pauses, standing, wishes
 from donations.errors import (
     ChangeAtWork,
     ChangedMeanwhile,
@@ -21,7 +22,7 @@ from donations.models import Contribution, ContributionChange, Notice, Payment, 
 from donations.money import Money
 from members import clock
 from members.models import Message
-from tests.house import House
+from tests.house import House, session_of
 
 GRACE = {"interval": "month", "amount": 500, "email": "grace@example.org", "locale": "en"}
 Kind, State = ContributionChange.Kind, ContributionChange.State
@@ -513,18 +514,40 @@ def test_later_or_after_something_else_it_is_not_undone(house: House, monthly: C
 # --- What a receipt leads to -----------------------------------------------------------------------------------
 
 
+def actions_in(text: str) -> list[str]:
+    """What the one-action links in a mail do."""
+    return [str(links.ACTION.read(token)[1]) for token in re.findall(r"/support/do/([^/\s]+)/", text)]
+
+
 def test_the_first_receipt_asks_whether_once_was_meant_and_later_ones_lead_out(
-    house: House, monthly: Contribution
+    house: House, mailoutbox: Any
 ) -> None:
-    first = Message.objects.get(kind="receipt").context
-    assert {"once_url", "stop_url"} <= first.keys()
-    assert "skip_url" not in first
+    house.give_and_pay(interval="month", amount=500)
+    assert actions_in(mailoutbox[0].body) == ["once"]
+    assert "/support/stop/" in mailoutbox[0].body
+    mailoutbox.clear()
     house.advance(days=32)
-    later = Message.objects.filter(kind="receipt").order_by("-pk")[0].context
-    assert {"skip_url", "lower_url", "card_url", "stop_url"} <= later.keys()
-    assert links.ACTION.read(later["skip_url"].rstrip("/").rsplit("/", 1)[1])[1] == "skip"
+    [later] = [letter.body for letter in mailoutbox if letter.kind == "receipt"]
+    assert sorted(actions_in(later)) == ["lower", "skip"]
+    assert "/support/card/" in later
+    assert "/support/stop/" in later
 
 
-def test_a_gift_given_once_has_no_way_out_of_anything(house: House) -> None:
+def test_a_gift_given_once_has_no_way_out_of_anything(house: House, mailoutbox: Any) -> None:
     house.give_and_pay()
-    assert "stop_url" not in Message.objects.get(kind="receipt").context
+    assert [letter.kind for letter in mailoutbox] == ["receipt"]
+    assert "/support/" not in mailoutbox[0].body
+
+
+def test_a_receipt_that_was_owed_before_its_subscription_was_known_has_its_links(
+    house: House, mailoutbox: Any
+) -> None:
+    house.stripe.pay(session_of(house.begin(interval="month", amount=500)))
+    news = house.stripe.take_webhooks()
+    later = [one for one in news if b"customer.subscription" in one.body or b"checkout.session" in one.body]
+    house.deliver([one for one in news if one not in later])
+    inbox.process_waiting(now=clock.now())
+    house.deliver(later)
+    house.catch_up()
+    [receipt] = [letter.body for letter in mailoutbox if letter.kind == "receipt"]
+    assert actions_in(receipt) == ["once"]

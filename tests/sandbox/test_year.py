@@ -285,6 +285,7 @@ def test_the_statement_counts_subscriptions_by_what_became_of_them(
         "canceled": 1,
         "incomplete": 0,
         "incomplete_expired": 0,
+        "trialing": 0,
     }
     assert statement["gross"] == {"count": 6, "amount": 6000}
     assert statement["fees"] == 6 * 29
