@@ -41,6 +41,7 @@ class News:
     :param happened_by: the look by which it had happened. A reader acts between two looks, and seconds pass: by the
         clock what they do at a stop is later than that stop.
     :param heard_at: the look by which we had heard of it; None: never.
+    :param before: what of it was otherwise before (`previous_attributes`).
     """
 
     type: str
@@ -48,6 +49,7 @@ class News:
     about: Obj
     happened_by: int
     heard_at: int | None
+    before: Obj = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,10 +95,9 @@ class Post:
                 self.lost += lost
                 self.told += not lost
                 if event["type"] in NEWS:
-                    about = event["data"]["object"]
-                    self.news.append(
-                        News(event["type"], event["created"], about, number, None if lost else number)
-                    )
+                    about, before = event["data"]["object"], event["data"].get("previous_attributes") or {}
+                    heard_at = None if lost else number
+                    self.news.append(News(event["type"], event["created"], about, number, heard_at, before))
         # Some of what happened just before now may have been told under an earlier moment.
         self._read_until = int(at.timestamp()) - 2 * 3600
 

@@ -21,6 +21,7 @@ from tests.year.post import Look, News, Post
 REMIND_AFTER = (timedelta(days=3), timedelta(days=4), timedelta(days=5))  # from each mail to the next
 NEAR = timedelta(days=3)  # between two charges that may be one too many
 ASKED_WITHIN = timedelta(days=14)
+EVENTS_ARE_FETCHED = timedelta(days=29)
 WORTH_WAITING_FOR = timedelta(hours=12)
 
 
@@ -45,6 +46,27 @@ def of_account(charges: Iterable[Obj], invoices: Iterable[Obj], subscriptions: I
     }
     owed["welcome"] = sum(subscription["id"] in started for subscription in subscriptions)
     return owed
+
+
+def of_new_cards(post: Post) -> int:
+    """
+    The mails that confirm another card: one for each card that took the place of another.
+
+    Only the event says what was there before, so that there is none where it was lost for good: a reconciliation
+    fetches events of the last 29 days.
+    """
+    fetched_since = post.looks[-1 if post.made_good_at is None else post.made_good_at].at - EVENTS_ARE_FETCHED
+    told = set()
+    for one in post.news:
+        if one.type != "customer.subscription.updated" or one.about["status"] == "canceled":
+            continue
+        is_known = one.heard_at is not None or (
+            post.made_good_at is not None and moment(one.created) >= fetched_since
+        )
+        card = one.about["default_payment_method"]
+        if is_known and card and one.before.get("default_payment_method"):
+            told.add((one.about["id"], card))
+    return len(told)
 
 
 def of_dunning(post: Post) -> Counter[str]:

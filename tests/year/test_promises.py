@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -51,6 +52,29 @@ def refused(day: float, *, next_try: float | None = None, lost: bool = False) ->
 def told(kind: str, day: float, about: dict[str, Any], *, lost: bool = False) -> News:
     look = -(-int(day * 100) // 300)
     return News(kind, at(day), about, look, None if lost else look)
+
+
+def another_card(day: float, card: str, *, before: str | None = "pm_1", lost: bool = False) -> News:
+    about = {"id": "sub_1", "status": "active", "default_payment_method": card}
+    return replace(
+        told("customer.subscription.updated", day, about, lost=lost),
+        before={} if before is None else {"default_payment_method": before},
+    )
+
+
+@pytest.mark.parametrize(
+    ("news", "expected"),
+    [
+        ([another_card(5, "pm_2")], 1),
+        ([another_card(5, "pm_2"), another_card(9, "pm_3", before="pm_2")], 2),
+        ([another_card(5, "pm_1", before="")], 0),  # the one with which it began
+        ([another_card(5, "pm_1", before=None)], 0),  # something else was changed
+        ([another_card(5, "pm_2", lost=True)], 0),  # nobody can say any more what was there before
+        ([another_card(50, "pm_2", lost=True)], 1),  # Stripe still lists the event
+    ],
+)
+def test_another_card_is_confirmed_once(news, expected):
+    assert promises.of_new_cards(a_post(news)) == expected
 
 
 def ended(day: float, *, reason: str, lost: bool = False) -> News:

@@ -39,6 +39,7 @@ def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, n
         figures.add(plan.subscription["currency"], "members", plan.is_member(now))
     figures.owed = promises.of_account(charges, invoices, subscriptions)
     figures.owed += promises.of_dunning(post)
+    figures.owed["contribution_changed"] += promises.of_new_cards(post)
     figures.owed += promises.of_money_back(post, refunds)
     invoice_of = _invoice_of(links, invoices)
     figures.owed["second_charge"] += promises.of_second_charges(
