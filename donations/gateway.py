@@ -192,6 +192,12 @@ def get_invoice_payment(intent_id: str) -> facts.InvoicePayment | None:
         return next((facts.invoice_payment(_json(item)) for item in page.data), None)
 
 
+def get_invoice(invoice_id: str) -> facts.Invoice:
+    """An invoice as it is now. Raises GoneAtStripe, PaymentsUnavailable."""
+    with _errors_as_ours("invoice"):
+        return facts.invoice(_json(_client().v1.invoices.retrieve(invoice_id)))
+
+
 def get_balance_transaction(transaction_id: str) -> facts.BalanceTransaction:
     """Fee, net and settlement currency of one movement. Raises GoneAtStripe, PaymentsUnavailable."""
     with _errors_as_ours("balance"):

@@ -51,7 +51,7 @@ def prepare(kind: str, event: dict[str, Any], *, now: datetime) -> Work | None:
         return None
     work = handler(event)
     link = _lost_link(event, now) if handler in (_refund, _charge_refunded, _dispute) else None
-    return _linked(link, work) if link else work
+    return work if link is None else _linked(link, work)
 
 
 def is_known(stripe_id: str) -> bool:
@@ -328,9 +328,17 @@ def _lost_link(event: dict[str, Any], now: datetime) -> facts.InvoicePayment | N
 
 
 def _linked(link: facts.InvoicePayment, work: Work) -> Work:
+    """
+    The work, after what that payment was for is booked. If the word that the invoice is paid was lost as well, Stripe
+    is asked for the invoice.
+    """
+    invoice = None if is_known(link.invoice) else gateway.get_invoice(link.invoice)
+
     def linked(now: datetime) -> Collection[str]:
+        if invoice is not None and invoice.status == "paid":
+            ledger.note_invoice_paid(invoice, at=invoice.paid_at or now)
         ledger.note_invoice_payment(link)
-        return (link.payment_intent, *work(now))
+        return (link.invoice, link.payment_intent, *work(now))
 
     return linked
 
