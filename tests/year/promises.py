@@ -91,7 +91,8 @@ def of_dunning(post: Post) -> Counter[str]:
     owed: Counter[str] = Counter()
     readers = first_payments(post)
     for renewal in renewals.values():
-        owed += _of_renewal(renewal, ends.get(renewal.subscription), cards, post)
+        known_from = readers.get(renewal.subscription, len(post.looks))
+        owed += _of_renewal(renewal, ends.get(renewal.subscription), cards, post, known_from=known_from)
     for end in ends.values():
         if end.about["cancellation_details"]["reason"] == "payment_failed" and end.about["id"] in readers:
             # Nobody is there to be told before a first payment is known.
@@ -101,8 +102,14 @@ def of_dunning(post: Post) -> Counter[str]:
     return +owed
 
 
-def _of_renewal(renewal: Renewal, end: News | None, cards: dict[str, list[News]], post: Post) -> Counter[str]:
-    """At each look: is it open, as far as we know, and is a mail due?"""
+def _of_renewal(
+    renewal: Renewal, end: News | None, cards: dict[str, list[News]], post: Post, *, known_from: int
+) -> Counter[str]:
+    """
+    At each look: is it open, as far as we know, and is a mail due?
+
+    :param known_from: the look by which a payment of the reader was known. Nobody is there to be told before.
+    """
     owed: Counter[str] = Counter()
     sent = 0
     told_at: datetime | None = None
@@ -114,7 +121,7 @@ def _of_renewal(renewal: Renewal, end: News | None, cards: dict[str, list[News]]
         refusals = [one for one in renewal.refusals if known(one, look)]
         is_paid = any(known(one, look) for one in renewal.payments)
         is_over = end is not None and known(end, look)
-        if not refusals or is_paid or is_over or sent > len(REMIND_AFTER):
+        if not refusals or is_paid or is_over or sent > len(REMIND_AFTER) or look.number < known_from:
             continue
         latest = refusals[-1]
         is_news = any(post.heard(one) == look.number for one in refusals)

@@ -100,9 +100,23 @@ def test_a_renewal_that_is_lost_brings_a_mail_two_reminders_and_a_farewell():
 
 
 def test_a_renewal_that_is_paid_before_the_next_look_brings_no_further_mail():
-    news = [refused(1, next_try=4), told("invoice.paid", 4, an_invoice())]
+    news = [first_payment(), refused(1, next_try=4), told("invoice.paid", 4, an_invoice())]
 
     assert promises.of_dunning(a_post(news)) == {"payment_failed": 1}
+
+
+def test_nobody_is_told_of_a_refusal_before_a_payment_of_theirs_is_known():
+    tries = [refused(31, next_try=34), refused(34, next_try=39), refused(39)]
+    never_told = replace(first_payment(), heard_at=None)
+    told_late = replace(first_payment(), heard_at=12)  # on the 36th day
+
+    assert promises.of_dunning(a_post([never_told, *tries, ended(39, reason="payment_failed")])) == {
+        "payment_lapsed": 1  # the reconciliation, three weeks later, knows whom to tell
+    }
+    assert promises.of_dunning(a_post([told_late, *tries, ended(39, reason="payment_failed")])) == {
+        "payment_failed": 1,
+        "payment_lapsed": 1,
+    }
 
 
 def test_a_refusal_that_was_lost_and_a_payment_that_was_told_leave_nothing_to_warn_of():
@@ -114,11 +128,11 @@ def test_a_refusal_that_was_lost_and_a_payment_that_was_told_leave_nothing_to_wa
 def test_a_new_card_ends_the_reminders():
     card = told("customer.updated", 4, {"id": "cus_1"})
 
-    assert promises.of_dunning(a_post([refused(1, next_try=9)])) == {
+    assert promises.of_dunning(a_post([first_payment(), refused(1, next_try=9)])) == {
         "payment_failed": 1,
         "payment_reminder": 3,
     }
-    assert promises.of_dunning(a_post([refused(1, next_try=9), card])) == {"payment_failed": 1}
+    assert promises.of_dunning(a_post([first_payment(), refused(1, next_try=9), card])) == {"payment_failed": 1}
 
 
 def test_an_end_that_comes_to_light_after_months_is_not_told_any_more():
