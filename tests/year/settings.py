@@ -11,7 +11,7 @@ from config.settings import CELERY_BROKER_TRANSPORT_OPTIONS, CELERY_BROKER_URL, 
 
 DEBUG = False
 # The year's parts wait for each other at every stop, some hundreds of times: nobody may be late by a blink.
-DOORBELL_PAUSE = 0.01  # seconds
+DOORBELL_PAUSE = 0.05  # seconds
 if CELERY_BROKER_URL.startswith("filesystem://"):
     CELERY_BROKER_TRANSPORT_OPTIONS["polling_interval"] = 0.01
 if DATABASES["default"]["ENGINE"].endswith("sqlite3"):
