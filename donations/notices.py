@@ -263,7 +263,7 @@ def _not_needed(notice: Notice, *, now: datetime) -> str:
     if notice.kind == Kind.CARD:
         if notice.charge_at <= now:
             return "too_late"
-        if _card_of(subscription) not in ("", notice.reference.split(":")[0]):
+        if _heard_of_another_card(notice):
             return "other_card"
     return ""
 
@@ -332,9 +332,18 @@ def _was_let_go_elsewhere(notice: Notice) -> bool:
     )
 
 
-def _card_of(subscription: Subscription) -> str:
-    """The payment method that Stripe charges, as far as events told us; "" if none did."""
-    if subscription.default_payment_method:
-        return subscription.default_payment_method
-    found = StripeCustomer.objects.filter(stripe_id=subscription.stripe_customer_id)
-    return found.values_list("default_payment_method", flat=True).first() or ""
+def _heard_of_another_card(notice: Notice) -> bool:
+    """
+    Whether events told us of another card than the one that a warning is about, since Stripe was asked for that.
+
+    What they had told before counts for nothing: the word of a new card may have been lost on its way.
+    """
+    subscription = notice.subscription
+    asked_at = notice.due_at.replace(microsecond=0)  # Stripe tells of moments to the second
+    if card := subscription.default_payment_method:
+        told_at = subscription.as_of
+    else:
+        payer = StripeCustomer.objects.filter(stripe_id=subscription.stripe_customer_id)
+        card = payer.values_list("default_payment_method", flat=True).first() or ""
+        told_at = subscription.card_given_at
+    return bool(card and told_at and told_at >= asked_at and card != notice.reference.split(":")[0])

@@ -569,6 +569,16 @@ def test_a_bank_debit_has_no_end(house):
     assert "card_expiring" not in kinds()
 
 
+def test_a_card_is_warned_of_though_the_word_that_it_took_anothers_place_was_lost(annual):
+    annual.stripe.controls.change_card(Subscription.objects.get().stripe_id, "5555555555554444")
+    annual.stripe.take_webhooks()  # and nobody hands them over
+    set_card_end(annual, months_after_charge=-1)
+    to_days_before(annual, 30)
+    look(annual)
+
+    assert kinds() == ["card_expiring"]
+
+
 def test_each_card_is_asked_about_once_for_each_look(annual):
     to_days_before(annual, 29)
     look(annual)
