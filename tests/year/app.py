@@ -39,8 +39,8 @@ SWEEPS.sort(key=lambda task: task == "donations.tasks.give_notice")  # last: it 
 NIGHTLY = [entry["task"] for entry in _timetable.values() if isinstance(entry["schedule"], crontab)]
 
 
-# A worker's one thread keeps its connection, as a pool does for it in production: SQLite's would be opened anew for each
-# of some ten thousand tasks.
+# A worker's one thread keeps its connection, as a pool does for it in production: SQLite's would be opened anew for
+# each of some ten thousand tasks.
 app.conf["CELERY_DB_REUSE_MAX"] = sys.maxsize
 
 

@@ -79,8 +79,8 @@ def _period(invoice: Obj, back_at: datetime | None) -> Period:
 
 def farewells(post: Post, backs: dict[str, datetime], disputes: dict[str, list[News]]) -> int:
     """
-    How many readers were told that their membership ended, since they wished so. Where payments failed, or a bank took
-    one back, another mail has told of it.
+    How many ends of memberships were told, of those that readers wished. Where payments failed, or a bank took one
+    back, another mail has told of it.
 
     :param disputes: by subscription, the news that a dispute of one of its payments was lost.
 
@@ -93,34 +93,44 @@ def farewells(post: Post, backs: dict[str, datetime], disputes: dict[str, list[N
             news[one.about["id"]].append(one)
         elif one.type == "invoice.paid" and one.about["amount_paid"]:
             news[subscription_of(one.about)].append(one)
-    looks = [look for look in post.looks if look.swept]
-    return sum(
-        any(
-            _is_farewell(own, look, post, backs)
-            and not any(post.heard(lost) <= look.number for lost in disputes.get(id, ()))
-            for look in looks
-        )
-        for id, own in news.items()
-    )
+    return sum(_farewells_of(own, disputes.get(id, ()), post, backs) for id, own in news.items())
 
 
-def _is_farewell(news: list[News], look: Look, post: Post, backs: dict[str, datetime]) -> bool:
-    """Whether, by what is known at a look, the membership has ended lately, and not for want of payments."""
-    known = [one for one in news if post.heard(one) <= look.number]
-    said = [one for one in known if one.type != "invoice.paid"]
-    periods = [
+def _farewells_of(news: list[News], lost: Iterable[News], post: Post, backs: dict[str, datetime]) -> int:
+    """How many ends of one membership were told: another one only where a payment came after the one before."""
+    told: list[datetime] = []
+    for look in post.looks:
+        if not look.swept or any(post.heard(dispute) <= look.number for dispute in lost):
+            continue
+        periods = _periods(news, look, post, backs)
+        ends_at = _lately_ended(news, periods, look, post)
+        if ends_at is None:
+            continue
+        if not told or any(told[-1] < period.paid_at and period.through <= ends_at for period in periods):
+            told.append(ends_at)
+    return len(told)
+
+
+def _periods(news: list[News], look: Look, post: Post, backs: dict[str, datetime]) -> list[Period]:
+    """What was paid, as we knew it at a look."""
+    return [
         _period(one.about, back if (back := backs.get(one.about["id"])) and back <= look.at else None)
-        for one in known
-        if one.type == "invoice.paid"
+        for one in news
+        if one.type == "invoice.paid" and post.heard(one) <= look.number
     ]
+
+
+def _lately_ended(news: list[News], periods: list[Period], look: Look, post: Post) -> datetime | None:
+    """When the membership ended by what is known at a look, if that was lately, and not for want of payments."""
+    said = [one for one in news if one.type != "invoice.paid" and post.heard(one) <= look.number]
     if not said or not periods:
-        return False
+        return None
     latest = said[-1].about
     if latest["cancellation_details"]["reason"] == "payment_failed":
-        return False
+        return None
     asked_for = latest["ended_at"] or latest["cancel_at"]
     if not asked_for:
-        return False
+        return None
     through = Plan(latest, periods).through()
     assert through is not None, "there are periods"
     ends_at = max(moment(asked_for), through)
@@ -128,7 +138,7 @@ def _is_farewell(news: list[News], look: Look, post: Post, backs: dict[str, date
     if back_at is not None:
         before = max(moment(asked_for), *(period.through for period in periods))
         ends_at = before if before <= back_at else max(ends_at, back_at)
-    return look.at - TOO_LATE_FOR_NEWS <= ends_at <= look.at
+    return ends_at if look.at - TOO_LATE_FOR_NEWS <= ends_at <= look.at else None
 
 
 def money_back(

@@ -13,7 +13,7 @@ from datetime import datetime
 
 from tests.year.offline import Obj, Stripe
 
-# The events whose arrival decides whether a mail can go out in time.
+# The events whose arrival decides whether a mail can go out in time, and to whom.
 NEWS = (
     "invoice.payment_failed",
     "invoice.paid",
@@ -26,6 +26,10 @@ NEWS = (
     "charge.succeeded",
     "charge.updated",
     "charge.refunded",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
     "charge.dispute.closed",
     "refund.created",
     "refund.updated",
@@ -70,7 +74,8 @@ class Post:
     """
     The record of a year. `told` and `lost` count events; `news` holds those of NEWS.
 
-    `made_good_at` is the look by which a reconciliation has brought what was lost until then.
+    `made_good_at` is the look by which a reconciliation has brought what was lost until then; `invoice_of` is the
+    invoice that each payment intent was to pay, by Stripe's account.
     """
 
     stripe: Stripe
@@ -79,6 +84,7 @@ class Post:
     news: list[News] = field(default_factory=list)
     looks: list[Look] = field(default_factory=list)
     made_good_at: int | None = None
+    invoice_of: dict[str, Obj] = field(default_factory=dict)
     _seen: set[str] = field(default_factory=set)
     _read_until: int = 0
 

@@ -22,6 +22,8 @@ REMIND_AFTER = (timedelta(days=3), timedelta(days=4), timedelta(days=5))  # from
 NEAR = timedelta(days=3)  # between two charges that may be one too many
 ASKED_WITHIN = timedelta(days=14)
 EVENTS_ARE_FETCHED = timedelta(days=29)
+MONEY_BACK = ("charge.refunded", "charge.dispute.", "refund.")
+ASKED_AFTER = timedelta(minutes=10)
 WORTH_WAITING_FOR = timedelta(hours=12)
 
 
@@ -196,13 +198,28 @@ def _first_heard(post: Post, news: Iterable[News]) -> Look | None:
 
 
 def first_payments(post: Post) -> dict[str, int]:
-    """By subscription, the look by which a payment for it was known: from then on there is a reader to write to."""
+    """
+    By subscription, the look by which a payment for it was known: from then on there is a reader to write to.
+
+    Where the post lost all word of a payment, its money's way back tells of it.
+    """
     found: dict[str, int] = {}
     for one in post.news:
         if one.type == "invoice.paid" and one.about["amount_paid"]:
-            id = subscription_of(one.about)
-            found[id] = min(found.get(id, len(post.looks)), post.heard(one))
+            id, number = subscription_of(one.about), post.heard(one)
+        elif one.type.startswith(MONEY_BACK) and one.about["payment_intent"] in post.invoice_of:
+            id, number = subscription_of(post.invoice_of[one.about["payment_intent"]]), _asked_at(one, post)
+        else:
+            continue
+        found[id] = min(found.get(id, len(post.looks)), number)
     return found
+
+
+def _asked_at(back: News, post: Post) -> int:
+    """The look by which Stripe was asked which payment goes back, if no other word of that payment came meanwhile."""
+    heard = post.heard(back)
+    late = (look.number for look in post.looks if look.at >= moment(back.created) + ASKED_AFTER)
+    return next((number for number in late if number >= heard), len(post.looks))
 
 
 @dataclass(frozen=True, slots=True)

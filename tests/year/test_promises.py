@@ -132,7 +132,9 @@ def test_a_new_card_ends_the_reminders():
         "payment_failed": 1,
         "payment_reminder": 3,
     }
-    assert promises.of_dunning(a_post([first_payment(), refused(1, next_try=9), card])) == {"payment_failed": 1}
+    assert promises.of_dunning(a_post([first_payment(), refused(1, next_try=9), card])) == {
+        "payment_failed": 1
+    }
 
 
 def test_an_end_that_comes_to_light_after_months_is_not_told_any_more():
@@ -162,6 +164,34 @@ def test_who_wished_to_leave_is_told_of_the_end_once(reason, paid, expected):
         news.append(told("invoice.paid", 1, an_invoice(paid_at=at(1))))
 
     assert memberships.farewells(a_post(news), {}, {}) == expected
+
+
+def test_a_debit_that_arrives_after_the_end_brings_an_end_of_its_own():
+    def paid(day: float, *, through: float, heard_on: float) -> News:
+        invoice = an_invoice(id=f"in_{day}", paid_at=at(day), through=at(through))
+        return replace(told("invoice.paid", day, invoice), heard_at=-(-int(heard_on) // 3))
+
+    end = ended(12, reason="cancellation_requested")
+    first = paid(0, through=10, heard_on=0)
+
+    def ends(debit: News) -> int:
+        return memberships.farewells(a_post([first, debit, end]), {}, {})
+
+    assert (
+        ends(paid(15, through=40, heard_on=15)) == 2
+    )  # a member again from then on, and told when that was over
+    assert ends(paid(9, through=40, heard_on=15)) == 1  # they were one all along; we heard of it late
+
+
+def test_the_way_back_of_a_payment_tells_of_it():
+    dispute = told("charge.dispute.created", 31, {"payment_intent": "pi_0"})
+    post = a_post(
+        [replace(first_payment(), heard_at=None), dispute, refused(34, next_try=39)], made_good=False
+    )
+    assert promises.of_dunning(post) == {}
+
+    post.invoice_of = {"pi_0": an_invoice(id="in_0")}
+    assert promises.of_dunning(post)["payment_failed"] == 1
 
 
 def test_whoever_was_told_of_a_lost_dispute_is_not_told_of_the_end_as_well():

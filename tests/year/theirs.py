@@ -37,11 +37,11 @@ def read(stripe: Stripe, post: Post, asked: Iterable[tuple[datetime, str]], *, n
     backs = _by_invoice(links, charges, memberships.money_back(charges, refunds, disputes, _decided(post)))
     for plan in memberships.plans(subscriptions, invoices, backs):
         figures.add(plan.subscription["currency"], "members", plan.is_member(now))
+    invoice_of = post.invoice_of = _invoice_of(links, invoices)
     figures.owed = promises.of_account(charges, invoices, subscriptions)
     figures.owed += promises.of_dunning(post)
     figures.owed["contribution_changed"] += promises.of_new_cards(post)
     figures.owed += promises.of_money_back(post, refunds)
-    invoice_of = _invoice_of(links, invoices)
     figures.owed["second_charge"] += promises.of_second_charges(
         promises.firsts(post, charges, invoice_of, _paid_at(movements))
     )
