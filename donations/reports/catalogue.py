@@ -28,6 +28,7 @@ from donations.reports import (
     recovery,
     recurring,
     revenue,
+    saves,
 )
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters, Plan, load
@@ -232,17 +233,23 @@ def _explain_mrr(asked: Question, figure: str, window: Window) -> Page:
     return _page(recurring.explain_mrr(asked.plans(), asked.period, asked.filters.currency, figure), window)
 
 
+def _starts(asked: Question) -> list[saves.Start]:
+    return saves.read(asked.period, asked.filters, now=asked.now, known_at=asked.known_at)
+
+
 def _explain_churn(asked: Question, figure: str, window: Window) -> Page:
+    if figure in ("started", "saved"):
+        return _page(saves.explain_saves(_starts(asked), figure), window, "value")
     rows = recurring.explain_mrr(
         asked.plans(), asked.period, asked.filters.currency, recurring.Kind.CHURN.value
     )
     return _page([row for row in rows if figure in ("churn", row["why"])], window)
 
 
-def _page(rows: list[dict[str, Any]], window: Window) -> Page:
+def _page(rows: list[dict[str, Any]], window: Window, value: str = "twelfths") -> Page:
     totals: Counter[str] = Counter()
     for row in rows:
-        totals[row["currency"]] += row["twelfths"]
+        totals[row["currency"]] += row[value]
     return Page(rows[window.first : window.first + window.count], len(rows), dict(sorted(totals.items())))
 
 
@@ -269,7 +276,11 @@ def _retention(asked: Question) -> Any:
 
 
 def _churn(asked: Question) -> Any:
-    return recurring.churn(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    rows = recurring.churn(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    starts = _starts(asked)
+    for part, row in zip(asked.period.parts(asked.granularity), rows, strict=True):
+        row["saves"] = saves.saves(start for start in starts if part.holds(periods.day_of(start.at)))
+    return rows
 
 
 def _campaigns(asked: Question) -> Any:
@@ -375,7 +386,11 @@ register("retention", Report(_retention, (recurring.retention,), knows_when=True
 register(
     "churn",
     Report(
-        _churn, (recurring.churn,), ("churn", "voluntary", "payment_failed"), _explain_churn, knows_when=True
+        _churn,
+        (recurring.churn, saves.saves),
+        ("churn", "voluntary", "payment_failed", "started", "saved"),
+        _explain_churn,
+        knows_when=True,
     ),
 )
 register("campaigns", Report(_campaigns, (campaigns.campaigns,)))
