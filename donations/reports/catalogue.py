@@ -29,6 +29,7 @@ from donations.reports import (
     recurring,
     revenue,
     saves,
+    upgrades,
 )
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters, Plan, load
@@ -226,10 +227,20 @@ def _explain_revenue(asked: Question, figure: str, window: Window) -> Page:
 
 
 def _mrr(asked: Question) -> Any:
-    return recurring.mrr(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    told = recurring.mrr(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    changes = list(upgrades.amount_changes(asked.plans(), asked.period))
+    for place, part in enumerate(asked.period.parts(asked.granularity)):
+        of_part = upgrades.upgrades((one for one in changes if part.holds(one.day)), told)
+        for currency, parts in told.items():
+            parts[place]["changes"] = of_part[currency]
+    return told
 
 
 def _explain_mrr(asked: Question, figure: str, window: Window) -> Page:
+    if figure in upgrades.FIGURES:
+        changes = upgrades.amount_changes(asked.plans(), asked.period)
+        rows = upgrades.explain_upgrades(changes, figure)
+        return _page([row for row in rows if asked.filters.currency in (None, row["currency"])], window)
     return _page(recurring.explain_mrr(asked.plans(), asked.period, asked.filters.currency, figure), window)
 
 
@@ -361,8 +372,8 @@ register(
     "mrr",
     Report(
         _mrr,
-        (recurring.mrr, recurring.mrr_on, recurring.mrr_converted),
-        ("opening", *(kind.value for kind in recurring.Kind), "closing"),
+        (recurring.mrr, recurring.mrr_on, upgrades.upgrades, recurring.mrr_converted),
+        ("opening", *(kind.value for kind in recurring.Kind), "closing", *upgrades.FIGURES),
         _explain_mrr,
         _mrr_converted,
         knows_when=True,
