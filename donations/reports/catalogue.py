@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-
 from donations.errors import ReportRefused
-from donations.models import Payment
 from donations.reports import (
     campaigns,
     exchange,
@@ -30,76 +26,14 @@ from donations.reports import (
     revenue,
     saves,
     upgrades,
+    years,
 )
 from donations.reports.periods import Granularity, Period
-from donations.reports.plans import Filters, Plan, load
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """
-    What somebody wants to know.
-
-    :param known_at: as it was known then; None: now.
-    :param into: the currency into which sums are converted as well; None: none.
-    """
-
-    period: Period
-    granularity: Granularity
-    filters: Filters
-    now: datetime
-    known_at: datetime | None = None
-    into: str | None = None
-
-    @property
-    def today(self) -> date:
-        """The last day of which anything is known."""
-        return periods.day_of(self.known_at or self.now)
-
-    def plans(self) -> list[Plan]:
-        return load(known_at=self.known_at, filters=self.filters)
-
-    def as_asked(self) -> dict[str, Any]:
-        """The same as plain JSON, without `now`."""
-        return {
-            "from": str(self.period.first),
-            "to": str(self.period.last),
-            "granularity": self.granularity.value,
-            "currency": self.filters.currency,
-            "campaign": self.filters.campaign,
-            "known_at": self.known_at.isoformat() if self.known_at else None,
-            "into": self.into,
-        }
-
-    @classmethod
-    def from_asked(cls, asked: dict[str, Any], *, now: datetime) -> Question:
-        """What `as_asked` says, at another moment."""
-        return cls(
-            Period(date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])),
-            Granularity(asked["granularity"]),
-            Filters(asked["currency"], asked["campaign"]),
-            now,
-            datetime.fromisoformat(asked["known_at"]) if asked["known_at"] else None,
-            asked["into"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the rows behind a figure; how many there are, and what all of them come to, by currency."""
-
-    rows: list[dict[str, Any]]
-    count: int
-    total: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which rows to show."""
-
-    first: int
-    count: int
-
+from donations.reports.plans import EVERYTHING, Filters
+from donations.reports.question import Page as Page
+from donations.reports.question import Question as Question
+from donations.reports.question import Window as Window
+from members import census
 
 Explain = Callable[[Question, str, Window], Page]
 
@@ -265,7 +199,9 @@ def _page(rows: list[dict[str, Any]], window: Window, value: str = "twelfths") -
 
 
 def _members(asked: Question) -> Any:
-    known = asked.known_at
+    known, year = asked.known_at, asked.period.last.year
+    is_all = asked.filters == EVERYTHING
+    everybody = census.everybody_on(asked.period.last, known_at=known) if is_all else None
 
     def some() -> Iterator[giving.Gift]:  # one after the other each time: they may be millions
         return giving.gifts(asked.filters, until=asked.period.last, known_at=known)
@@ -277,8 +213,19 @@ def _members(asked: Question) -> Any:
         "average_gift": giving.average(some(), asked.period),
         "lifetime": giving.lifetime(some()),
         "lifetime_modelled": giving.lifetime_modelled(some(), asked.period.last),
-        "donor_retention": giving.donor_retention(some(), asked.period.last.year),
+        "donor_retention": years.donor_retention(some(), year),
+        "gains_and_losses": years.gains_and_losses(some(), year),
+        "annual_view": years.annual_view(some(), year, everybody),
     }
+
+
+def _explain_members(asked: Question, figure: str, window: Window) -> Page:
+    def some() -> Iterator[giving.Gift]:
+        return giving.gifts(
+            asked.filters, until=asked.period.last, known_at=asked.known_at, with_payments=True
+        )
+
+    return _page(years.explain_gains(some, asked.period.last.year, figure), window, "value")
 
 
 def _retention(asked: Question) -> Any:
@@ -303,28 +250,9 @@ def _payouts(asked: Question) -> Any:
 
 
 def _explain_payouts(asked: Question, _: str, window: Window) -> Page:
-    lines = payouts.explain_payouts(asked.period, asked.filters.currency).select_related("payout")
-    rows = [
-        {
-            "payout": line.payout.stripe_id if line.payout else "",
-            "line": line.stripe_id,
-            "kind": line.kind,
-            "at": line.occurred_at,
-            "currency": line.currency,
-            "amount": line.amount_minor,
-            "fee": line.fee_minor,
-            "value": line.net_minor,
-        }
-        for line in lines[window.first : window.first + window.count]
-    ]
-    return Page(rows, lines.count(), _totals(lines.values_list("currency", "net_minor")))
-
-
-def _totals(pairs: Any) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for currency, value in pairs.iterator() if isinstance(pairs, QuerySet) else pairs:
-        totals[currency] += value or 0
-    return dict(sorted(totals.items()))
+    return Page(
+        *payouts.explain_payouts(asked.period, asked.filters.currency, first=window.first, count=window.count)
+    )
 
 
 def _recovery(asked: Question) -> Any:
@@ -338,22 +266,11 @@ def _recovery(asked: Question) -> Any:
 
 
 def _explain_recovery(asked: Question, figure: str, window: Window) -> Page:
-    rows = recovery.explain_recovery(asked.period, asked.filters)
-    if figure == "recovered":
-        rows = rows.filter(state=Payment.State.SUCCEEDED)
-    wanted = rows.values("public_id", "created_at", "state", "failure_code", "currency", "amount_minor")
-    page = [
-        {
-            "payment": str(row["public_id"]),
-            "due_at": row["created_at"],
-            "state": row["state"],
-            "code": row["failure_code"],
-            "currency": row["currency"],
-            "value": row["amount_minor"],
-        }
-        for row in islice(wanted, window.first, window.first + window.count)
-    ]
-    return Page(page, rows.count(), _totals(rows.values_list("currency", "amount_minor")))
+    return Page(
+        *recovery.explain_recovery(
+            asked.period, asked.filters, figure, first=window.first, count=window.count
+        )
+    )
 
 
 register(
@@ -388,8 +305,12 @@ register(
             giving.average,
             giving.lifetime,
             giving.lifetime_modelled,
-            giving.donor_retention,
+            years.donor_retention,
+            years.gains_and_losses,
+            years.annual_view,
         ),
+        (*years.GAINS, *years.LOSSES),
+        _explain_members,
         knows_when=True,
     ),
 )

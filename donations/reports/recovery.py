@@ -69,9 +69,14 @@ def recovery(period: Period, filters: Filters = EVERYTHING) -> dict[str, Any]:
     }
 
 
-def explain_recovery(period: Period, filters: Filters = EVERYTHING) -> Any:
-    """The renewals behind `recovery` that were refused at least once; a query."""
-    return _narrow(
+def explain_recovery(
+    period: Period, filters: Filters, figure: str, *, first: int, count: int
+) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
+    """
+    The renewals behind `failed` (refused at least once) and `recovered`, the oldest first: a page of them, how many
+    there are, and what all of them come to by currency.
+    """
+    rows = _narrow(
         Payment.objects.filter(
             is_renewal=True,
             created_at__gte=period.starts_at,
@@ -80,6 +85,22 @@ def explain_recovery(period: Period, filters: Filters = EVERYTHING) -> Any:
         ),
         filters,
     ).order_by("created_at", "pk")
+    if figure == "recovered":
+        rows = rows.filter(state=Payment.State.SUCCEEDED)
+    wanted = rows.values("public_id", "created_at", "state", "failure_code", "currency", "amount_minor")
+    page = [
+        {
+            "payment": str(row["public_id"]),
+            "due_at": row["created_at"],
+            "state": row["state"],
+            "code": row["failure_code"],
+            "currency": row["currency"],
+            "value": row["amount_minor"],
+        }
+        for row in wanted[first : first + count]
+    ]
+    sums = rows.order_by("currency").values_list("currency").annotate(Sum("amount_minor"))
+    return page, rows.count(), dict(sums)
 
 
 def at_risk(filters: Filters = EVERYTHING) -> dict[str, Any]:

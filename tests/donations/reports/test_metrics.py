@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from donations.models import BalanceEntry, Contribution, Dunning, JournalEntry, Payment, Payout, Subscription
-from donations.reports import campaigns, catalogue, giving, payouts, plans, recovery, rollups
+from donations.reports import campaigns, catalogue, giving, payouts, plans, recovery, rollups, years
 from donations.reports.catalogue import Question, Window
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters
@@ -178,7 +178,7 @@ def test_givers_of_two_years_and_what_they_gave_to_date():
         gift(4, date(2026, 7, 1), "USD", "once", 100),
     ]
 
-    assert giving.donor_retention(some, 2026) == {
+    assert years.donor_retention(some, 2026) == {
         "year": 2026,
         "all": {"numerator": 2, "denominator": 3, "value": 0.666667},
         "new": {"numerator": 1, "denominator": 2, "value": 0.5},
