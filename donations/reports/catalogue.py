@@ -245,6 +245,14 @@ def _campaigns(asked: Question) -> Any:
     return campaigns.campaigns(asked.plans(), asked.period, asked.filters)
 
 
+def _explain_campaigns(asked: Question, figure: str, window: Window) -> Page:
+    return Page(
+        *campaigns.explain_campaigns(
+            asked.period, asked.filters, figure, first=window.first, count=window.count
+        )
+    )
+
+
 def _payouts(asked: Question) -> Any:
     return payouts.payout_report(asked.period, asked.filters.currency)
 
@@ -325,7 +333,7 @@ register(
         knows_when=True,
     ),
 )
-register("campaigns", Report(_campaigns, (campaigns.campaigns,)))
+register("campaigns", Report(_campaigns, (campaigns.campaigns,), ("acquired",), _explain_campaigns))
 register("payouts", Report(_payouts, (payouts.payout_report,), ("lines",), _explain_payouts))
 register(
     "recovery",
