@@ -16,6 +16,7 @@ from django.core.exceptions import ImproperlyConfigured
 
 from config import env, logs
 from donations.fees import parse_rates
+from donations.margins import parse_margins
 
 django_stubs_ext.monkeypatch()
 
@@ -248,6 +249,12 @@ try:
     parse_rates(STRIPE_FEE_RATES)
 except ValueError as error:
     raise ImproperlyConfigured(f"STRIPE_FEE_RATES cannot be read: {error}") from error
+# What remains of a new contribution's first year; the lowest of those that the Guardian reckons with.
+ACQUISITION_MARGINS = env.text("ACQUISITION_MARGINS", "once=99%,month=83%,year=99%")
+try:
+    parse_margins(ACQUISITION_MARGINS)
+except ValueError as error:
+    raise ImproperlyConfigured(f"ACQUISITION_MARGINS cannot be read: {error}") from error
 if not STRIPE_SECRET_KEY.startswith(("sk_test_", "sk_live_", "rk_test_", "rk_live_")):
     raise ImproperlyConfigured("STRIPE_SECRET_KEY must start with sk_test_, sk_live_, rk_test_ or rk_live_.")
 if STRIPE_LIVEMODE and STRIPE_API_BASE:

@@ -1,10 +1,10 @@
-"""Windows on what readers changed, and on withdrawals that are carried out."""
+"""Windows on what readers changed, on those who set out to stop, and on withdrawals that are carried out."""
 
 from __future__ import annotations
 
 from django.contrib import admin
 
-from donations.models import ContributionChange, Withdrawal
+from donations.models import ContributionChange, Leaving, Withdrawal
 from donations.standing import Picture
 from members.windows import Window
 
@@ -45,6 +45,20 @@ def terms(stored: dict[str, object]) -> str:
     if picture.is_paused:
         return f"{text}, paused" + (f" to {picture.paused_until[:10]}" if picture.paused_until else "")
     return text
+
+
+@admin.register(Leaving)
+class LeavingAdmin(Window, admin.ModelAdmin[Leaving]):
+    """
+    Readers who pressed “Stop my contribution”, and what was offered to them instead, newest first.
+
+    What it ended in is told by the changes of the contribution, and summed up in the report on churn.
+    """
+
+    list_display = ["started_at", "offered_lower", "offered_pause", "offered_annual"]
+    search_fields = ["=contribution__subscription__stripe_id"]
+    search_help_text = "Stripe's id of a subscription."
+    date_hierarchy = "started_at"
 
 
 @admin.register(Withdrawal)

@@ -16,6 +16,7 @@ from donations.models import (
     DoubleCharge,
     Dunning,
     ImportedRow,
+    Leaving,
     Notice,
     OfflineGift,
     Payment,
@@ -86,6 +87,10 @@ def collect(subject: Subject) -> Mapping[str, Rows]:
             .select_related("contribution")
             .order_by("asked_at", "pk")
         ],
+        "wishes_to_stop": _plain(
+            Leaving.objects.filter(contribution__in=ids).order_by("started_at", "pk"),
+            "contribution__public_id started_at offered_lower offered_pause offered_annual",
+        ),
         "withdrawals": _plain(
             Withdrawal.objects.filter(contribution__in=ids).order_by("declared_at", "pk"),
             "contribution__public_id declared_at place ended_at returned_at closed_at",

@@ -88,7 +88,7 @@ def _plan(contribution: Contribution, subscription: Subscription) -> members.Pla
         pauses=_switches(by_kind[Change.PAUSE]),
         wishes_to_leave=_switches(by_kind[Change.WISH_TO_END]),
         retries=tuple(
-            members.Switch(_reference_of(change), change.at, bool(change.is_on))
+            members.Switch(reference_of(change), change.at, bool(change.is_on))
             for change in {(one.at, one.is_on): one for one in by_kind[Change.UNCOLLECTED]}.values()
         ),
         ended_at=subscription.ended_at,
@@ -113,7 +113,7 @@ def _amounts(contribution: Contribution, changes: list[SubscriptionChange]) -> t
     )
     return tuple(
         members.Amount(
-            _reference_of(change),
+            reference_of(change),
             change.at,
             Money(change.amount_after or 0, contribution.currency).annualised(change.interval_after).minor,
         )
@@ -130,7 +130,7 @@ def _switches(changes: list[SubscriptionChange]) -> tuple[members.Switch, ...]:
         of=lambda state: state[0],
     )
     return tuple(
-        members.Switch(_reference_of(change), change.at, bool(change.is_on), change.until) for change in told
+        members.Switch(reference_of(change), change.at, bool(change.is_on), change.until) for change in told
     )
 
 
@@ -163,7 +163,7 @@ def _moment(change: SubscriptionChange) -> datetime:
     return change.at
 
 
-def _reference_of(change: SubscriptionChange) -> str:
+def reference_of(change: SubscriptionChange) -> str:
     """A change is known by its moment: several events may tell of it, and any of them may come first."""
     return f"{change.kind}:{change.at:%Y-%m-%dT%H:%M:%SZ}"
 

@@ -115,6 +115,16 @@ def was_member_before(membership: Membership) -> bool:
     return any(row is not None and MembershipState(row.partition(":")[0]).is_member for _, _, row in stood)
 
 
+def everybody_on(when: date | datetime, *, known_at: datetime | None = None) -> set[int]:
+    """Every person who was known here by a moment, or by the end of a day, and is not erased; members or not."""
+    here = Member.objects.filter(joined_at__lte=_moment(when))
+    erased = Q(erased_at__isnull=False)
+    if known_at is not None:
+        here, erased = here.filter(joined_at__lte=known_at), Q(erased_at__lte=known_at)
+    kept = get_kept(known_at)
+    return {kept.get(pk, pk) for pk in here.exclude(erased).values_list("pk", flat=True)}
+
+
 def _moment(when: date | datetime) -> datetime:
     if isinstance(when, datetime):
         return when

@@ -27,6 +27,7 @@ from django.utils import translation
 from members.models import Message
 
 log = structlog.get_logger(__name__)
+_LIBRARIES = {"i18n": "django.templatetags.i18n", "mail_table": "members.templatetags.mail_table"}
 
 
 class UnknownMail(LookupError):
@@ -312,12 +313,12 @@ def _render(engine: Engine, template: str, context: dict[str, Any]) -> str:
 @lru_cache(maxsize=1)
 def _texts() -> Engine:
     """For plain text, where an ampersand is an ampersand."""
-    return Engine(app_dirs=True, autoescape=False, libraries={"i18n": "django.templatetags.i18n"})
+    return Engine(app_dirs=True, autoescape=False, libraries=_LIBRARIES)
 
 
 @lru_cache(maxsize=1)
 def _pages() -> Engine:
-    return Engine(app_dirs=True, autoescape=True, libraries={"i18n": "django.templatetags.i18n"})
+    return Engine(app_dirs=True, autoescape=True, libraries=_LIBRARIES)
 
 
 @lru_cache(maxsize=1)

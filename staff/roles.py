@@ -15,7 +15,7 @@ _PEOPLE = (
 )
 _MONEY = (
     "ask campaign contribution stripecustomer subscription subscriptionchange payment refund dispute doublecharge "
-    "dunning notice cardwatch offlinegift contributionchange withdrawal"
+    "dunning notice cardwatch offlinegift contributionchange withdrawal leaving"
 )
 _IMPORTS = "stripeimport stripeimportproblem fileimport"
 _BOOKS = "payout balanceentry stripeevent reconcilerun reconcilefinding"

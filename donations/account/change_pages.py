@@ -19,7 +19,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST
 
-from donations import change_texts, forms, letters, pages, services, wishes, withdrawals
+from donations import change_texts, forms, leavings, letters, pages, services, wishes, withdrawals
 from donations.account import change_drawing, changes, queries
 from donations.account.door import ReaderRequest, for_reader, show
 from donations.errors import DonationError, InvalidWish, NotPossibleNow, UnknownContribution
@@ -71,9 +71,14 @@ def _refused(request: ReaderRequest, contribution: Contribution, error: Donation
 
 def _done(request: ReaderRequest, contribution: Contribution) -> HttpResponse:
     """To the contribution's page, which says what was done and undoes it."""
+    return pages.SeeOther(
+        _with_language(request, reverse("account:contribution", args=[contribution.public_id]))
+    )
+
+
+def _with_language(request: ReaderRequest, address: str) -> str:
     query = {"lang": request.GET["lang"]} if "lang" in request.GET else {}
-    address = reverse("account:contribution", args=[contribution.public_id])
-    return pages.SeeOther(f"{address}?{urlencode(query)}" if query else address)
+    return f"{address}?{urlencode(query)}" if query else address
 
 
 def _reader(request: ReaderRequest) -> wishes.Actor:
@@ -191,6 +196,24 @@ def resume(request: ReaderRequest, contribution: Contribution) -> HttpResponse:
 # --- Stop, and go on after all --------------------------------------------------------------------------
 
 
+@require_POST
+@_of_contribution
+def begin_to_stop(request: ReaderRequest, contribution: Contribution) -> HttpResponse:
+    """Write down that somebody sets out to stop, and what the page will offer; then show it."""
+    now = clock.now()
+    options = changes.get_options(contribution, now=now)
+    if not options.can_stop:
+        return _done(request, contribution)
+    leavings.begin(
+        contribution,
+        leavings.Offers(
+            lower=bool(options.lower), pause=bool(options.pause_payments), annual=options.has_annual
+        ),
+        now=now,
+    )
+    return pages.SeeOther(_with_language(request, reverse("account:stop", args=[contribution.public_id])))
+
+
 @require_http_methods(["GET", "HEAD", "POST"])
 @_of_contribution
 def stop(request: ReaderRequest, contribution: Contribution) -> HttpResponse:
@@ -212,8 +235,6 @@ def stop(request: ReaderRequest, contribution: Contribution) -> HttpResponse:
         "reasons": change_texts.reasons(),
         "until": letters.day_text(until, translation.get_language()) if until else "",
         "at_once": options.is_tried_at_once,
-        "has_annual": options.stands.now.interval == "month"
-        and any(offer.interval == "year" for offer in options.offers),
     }
     return _show(request, contribution, "change_stop.html", shown)
 

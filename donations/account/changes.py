@@ -55,6 +55,11 @@ class Options:
     latest: ContributionChange | None
     come_back_url: str
 
+    @property
+    def has_annual(self) -> bool:
+        """Whether a monthly one could be given once a year."""
+        return self.stands.now.interval == "month" and any(offer.interval == "year" for offer in self.offers)
+
 
 def get_options(contribution: Contribution, *, now: datetime) -> Options:
     """

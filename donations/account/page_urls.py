@@ -18,6 +18,7 @@ urlpatterns = [
     path("contributions/<uuid:public_id>/pause/", change_pages.pause, name="pause"),
     path("contributions/<uuid:public_id>/resume/", change_pages.resume, name="resume"),
     path("contributions/<uuid:public_id>/stop/", change_pages.stop, name="stop"),
+    path("contributions/<uuid:public_id>/stop/begin/", change_pages.begin_to_stop, name="begin-to-stop"),
     path("contributions/<uuid:public_id>/keep/", change_pages.keep, name="keep"),
     path("contributions/<uuid:public_id>/undo/", change_pages.undo, name="undo"),
     path("contributions/<uuid:public_id>/card/", change_pages.card, name="card"),

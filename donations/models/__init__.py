@@ -16,6 +16,7 @@ from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
 from donations.models.journal import JournalEntry, RevenueDay
 from donations.models.kept_answer import KeptAnswer
+from donations.models.leaving import Leaving
 from donations.models.notice import CardWatch, Notice
 from donations.models.offline import FileImport, ImportedRow, OfflineGift
 from donations.models.payment import Dispute, Payment, Refund
@@ -45,6 +46,7 @@ __all__ = [
     "ImportedRow",
     "JournalEntry",
     "KeptAnswer",
+    "Leaving",
     "Notice",
     "OfflineGift",
     "Payment",

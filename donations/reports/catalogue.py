@@ -8,16 +8,12 @@ from __future__ import annotations
 
 import inspect
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from datetime import date, datetime
-from itertools import islice
+from datetime import datetime
 from typing import Any
 
-from django.db.models import QuerySet
-
 from donations.errors import ReportRefused
-from donations.models import Payment
 from donations.reports import (
     campaigns,
     exchange,
@@ -28,76 +24,16 @@ from donations.reports import (
     recovery,
     recurring,
     revenue,
+    saves,
+    upgrades,
+    years,
 )
 from donations.reports.periods import Granularity, Period
-from donations.reports.plans import Filters, Plan, load
-
-
-@dataclass(frozen=True, slots=True)
-class Question:
-    """
-    What somebody wants to know.
-
-    :param known_at: as it was known then; None: now.
-    :param into: the currency into which sums are converted as well; None: none.
-    """
-
-    period: Period
-    granularity: Granularity
-    filters: Filters
-    now: datetime
-    known_at: datetime | None = None
-    into: str | None = None
-
-    @property
-    def today(self) -> date:
-        """The last day of which anything is known."""
-        return periods.day_of(self.known_at or self.now)
-
-    def plans(self) -> list[Plan]:
-        return load(known_at=self.known_at, filters=self.filters)
-
-    def as_asked(self) -> dict[str, Any]:
-        """The same as plain JSON, without `now`."""
-        return {
-            "from": str(self.period.first),
-            "to": str(self.period.last),
-            "granularity": self.granularity.value,
-            "currency": self.filters.currency,
-            "campaign": self.filters.campaign,
-            "known_at": self.known_at.isoformat() if self.known_at else None,
-            "into": self.into,
-        }
-
-    @classmethod
-    def from_asked(cls, asked: dict[str, Any], *, now: datetime) -> Question:
-        """What `as_asked` says, at another moment."""
-        return cls(
-            Period(date.fromisoformat(asked["from"]), date.fromisoformat(asked["to"])),
-            Granularity(asked["granularity"]),
-            Filters(asked["currency"], asked["campaign"]),
-            now,
-            datetime.fromisoformat(asked["known_at"]) if asked["known_at"] else None,
-            asked["into"],
-        )
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """Some of the rows behind a figure; how many there are, and what all of them come to, by currency."""
-
-    rows: list[dict[str, Any]]
-    count: int
-    total: Mapping[str, int]
-
-
-@dataclass(frozen=True, slots=True)
-class Window:
-    """Which rows to show."""
-
-    first: int
-    count: int
-
+from donations.reports.plans import EVERYTHING, Filters
+from donations.reports.question import Page as Page
+from donations.reports.question import Question as Question
+from donations.reports.question import Window as Window
+from members import census
 
 Explain = Callable[[Question, str, Window], Page]
 
@@ -225,29 +161,47 @@ def _explain_revenue(asked: Question, figure: str, window: Window) -> Page:
 
 
 def _mrr(asked: Question) -> Any:
-    return recurring.mrr(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    told = recurring.mrr(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    changes = list(upgrades.amount_changes(asked.plans(), asked.period))
+    for place, part in enumerate(asked.period.parts(asked.granularity)):
+        of_part = upgrades.upgrades((one for one in changes if part.holds(one.day)), told)
+        for currency, parts in told.items():
+            parts[place]["changes"] = of_part[currency]
+    return told
 
 
 def _explain_mrr(asked: Question, figure: str, window: Window) -> Page:
+    if figure in upgrades.FIGURES:
+        changes = upgrades.amount_changes(asked.plans(), asked.period)
+        rows = upgrades.explain_upgrades(changes, figure)
+        return _page([row for row in rows if asked.filters.currency in (None, row["currency"])], window)
     return _page(recurring.explain_mrr(asked.plans(), asked.period, asked.filters.currency, figure), window)
 
 
+def _starts(asked: Question) -> list[saves.Start]:
+    return saves.read(asked.period, asked.filters, now=asked.now, known_at=asked.known_at)
+
+
 def _explain_churn(asked: Question, figure: str, window: Window) -> Page:
+    if figure in ("started", "saved"):
+        return _page(saves.explain_saves(_starts(asked), figure), window, "value")
     rows = recurring.explain_mrr(
         asked.plans(), asked.period, asked.filters.currency, recurring.Kind.CHURN.value
     )
     return _page([row for row in rows if figure in ("churn", row["why"])], window)
 
 
-def _page(rows: list[dict[str, Any]], window: Window) -> Page:
+def _page(rows: list[dict[str, Any]], window: Window, value: str = "twelfths") -> Page:
     totals: Counter[str] = Counter()
     for row in rows:
-        totals[row["currency"]] += row["twelfths"]
+        totals[row["currency"]] += row[value]
     return Page(rows[window.first : window.first + window.count], len(rows), dict(sorted(totals.items())))
 
 
 def _members(asked: Question) -> Any:
-    known = asked.known_at
+    known, year = asked.known_at, asked.period.last.year
+    is_all = asked.filters == EVERYTHING
+    everybody = census.everybody_on(asked.period.last, known_at=known) if is_all else None
 
     def some() -> Iterator[giving.Gift]:  # one after the other each time: they may be millions
         return giving.gifts(asked.filters, until=asked.period.last, known_at=known)
@@ -259,8 +213,19 @@ def _members(asked: Question) -> Any:
         "average_gift": giving.average(some(), asked.period),
         "lifetime": giving.lifetime(some()),
         "lifetime_modelled": giving.lifetime_modelled(some(), asked.period.last),
-        "donor_retention": giving.donor_retention(some(), asked.period.last.year),
+        "donor_retention": years.donor_retention(some(), year),
+        "gains_and_losses": years.gains_and_losses(some(), year),
+        "annual_view": years.annual_view(some(), year, everybody),
     }
+
+
+def _explain_members(asked: Question, figure: str, window: Window) -> Page:
+    def some() -> Iterator[giving.Gift]:
+        return giving.gifts(
+            asked.filters, until=asked.period.last, known_at=asked.known_at, with_payments=True
+        )
+
+    return _page(years.explain_gains(some, asked.period.last.year, figure), window, "value")
 
 
 def _retention(asked: Question) -> Any:
@@ -269,11 +234,23 @@ def _retention(asked: Question) -> Any:
 
 
 def _churn(asked: Question) -> Any:
-    return recurring.churn(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    rows = recurring.churn(asked.plans(), asked.period, asked.granularity, asked.filters.currency)
+    starts = _starts(asked)
+    for part, row in zip(asked.period.parts(asked.granularity), rows, strict=True):
+        row["saves"] = saves.saves(start for start in starts if part.holds(periods.day_of(start.at)))
+    return rows
 
 
 def _campaigns(asked: Question) -> Any:
     return campaigns.campaigns(asked.plans(), asked.period, asked.filters)
+
+
+def _explain_campaigns(asked: Question, figure: str, window: Window) -> Page:
+    return Page(
+        *campaigns.explain_campaigns(
+            asked.period, asked.filters, figure, first=window.first, count=window.count
+        )
+    )
 
 
 def _payouts(asked: Question) -> Any:
@@ -281,28 +258,9 @@ def _payouts(asked: Question) -> Any:
 
 
 def _explain_payouts(asked: Question, _: str, window: Window) -> Page:
-    lines = payouts.explain_payouts(asked.period, asked.filters.currency).select_related("payout")
-    rows = [
-        {
-            "payout": line.payout.stripe_id if line.payout else "",
-            "line": line.stripe_id,
-            "kind": line.kind,
-            "at": line.occurred_at,
-            "currency": line.currency,
-            "amount": line.amount_minor,
-            "fee": line.fee_minor,
-            "value": line.net_minor,
-        }
-        for line in lines[window.first : window.first + window.count]
-    ]
-    return Page(rows, lines.count(), _totals(lines.values_list("currency", "net_minor")))
-
-
-def _totals(pairs: Any) -> dict[str, int]:
-    totals: Counter[str] = Counter()
-    for currency, value in pairs.iterator() if isinstance(pairs, QuerySet) else pairs:
-        totals[currency] += value or 0
-    return dict(sorted(totals.items()))
+    return Page(
+        *payouts.explain_payouts(asked.period, asked.filters.currency, first=window.first, count=window.count)
+    )
 
 
 def _recovery(asked: Question) -> Any:
@@ -316,22 +274,11 @@ def _recovery(asked: Question) -> Any:
 
 
 def _explain_recovery(asked: Question, figure: str, window: Window) -> Page:
-    rows = recovery.explain_recovery(asked.period, asked.filters)
-    if figure == "recovered":
-        rows = rows.filter(state=Payment.State.SUCCEEDED)
-    wanted = rows.values("public_id", "created_at", "state", "failure_code", "currency", "amount_minor")
-    page = [
-        {
-            "payment": str(row["public_id"]),
-            "due_at": row["created_at"],
-            "state": row["state"],
-            "code": row["failure_code"],
-            "currency": row["currency"],
-            "value": row["amount_minor"],
-        }
-        for row in islice(wanted, window.first, window.first + window.count)
-    ]
-    return Page(page, rows.count(), _totals(rows.values_list("currency", "amount_minor")))
+    return Page(
+        *recovery.explain_recovery(
+            asked.period, asked.filters, figure, first=window.first, count=window.count
+        )
+    )
 
 
 register(
@@ -350,8 +297,8 @@ register(
     "mrr",
     Report(
         _mrr,
-        (recurring.mrr, recurring.mrr_on, recurring.mrr_converted),
-        ("opening", *(kind.value for kind in recurring.Kind), "closing"),
+        (recurring.mrr, recurring.mrr_on, upgrades.upgrades, recurring.mrr_converted),
+        ("opening", *(kind.value for kind in recurring.Kind), "closing", *upgrades.FIGURES),
         _explain_mrr,
         _mrr_converted,
         knows_when=True,
@@ -366,8 +313,12 @@ register(
             giving.average,
             giving.lifetime,
             giving.lifetime_modelled,
-            giving.donor_retention,
+            years.donor_retention,
+            years.gains_and_losses,
+            years.annual_view,
         ),
+        (*years.GAINS, *years.LOSSES),
+        _explain_members,
         knows_when=True,
     ),
 )
@@ -375,10 +326,14 @@ register("retention", Report(_retention, (recurring.retention,), knows_when=True
 register(
     "churn",
     Report(
-        _churn, (recurring.churn,), ("churn", "voluntary", "payment_failed"), _explain_churn, knows_when=True
+        _churn,
+        (recurring.churn, saves.saves),
+        ("churn", "voluntary", "payment_failed", "started", "saved"),
+        _explain_churn,
+        knows_when=True,
     ),
 )
-register("campaigns", Report(_campaigns, (campaigns.campaigns,)))
+register("campaigns", Report(_campaigns, (campaigns.campaigns,), ("acquired",), _explain_campaigns))
 register("payouts", Report(_payouts, (payouts.payout_report,), ("lines",), _explain_payouts))
 register(
     "recovery",

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any
@@ -19,12 +20,17 @@ from donations.reports import (
     recovery,
     recurring,
     revenue,
+    saves,
+    upgrades,
+    years,
 )
 from donations.reports.catalogue import Question
 from donations.reports.charts import Chart, Series
 from donations.reports.periods import Granularity, Period
-from donations.reports.plans import Filters, load
+from donations.reports.plans import Filters, Plan, load
+from donations.reports.rates import share
 from donations.reports.recurring import Kind
+from members import census
 
 _SHOWN = 13  # months, so that the same month of last year is the first
 _COHORTS = 12
@@ -36,6 +42,29 @@ class Line:
 
     name: str
     values: tuple[str, str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Lines about one thing."""
+
+    name: str
+    lines: tuple[Line, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Years:
+    """
+    Everybody by the years in which they gave.
+
+    :param heads: which year, and the one before.
+    :param rows: a name, and how many gave in either.
+    :param others: who gave in neither: a name, and how many.
+    """
+
+    heads: tuple[str, str]
+    rows: tuple[tuple[str, str, str], ...]
+    others: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,10 +82,11 @@ class Dashboard:
     as_of: datetime
     currency: str
     currencies: tuple[str, ...]
-    lines: tuple[Line, ...]
+    glance: tuple[Group, ...]
     charts: tuple[Chart, ...]
     cohorts: tuple[Cohort, ...]
     cohort_months: tuple[int, ...]
+    years: Years
     recovery: dict[str, Any]
     at_risk: dict[str, Any]
     renewals: dict[str, Any]
@@ -67,6 +97,9 @@ class Dashboard:
 
 
 NAME = "dashboard"
+_EDITION = (
+    2  # of what `figures` tells: an answer that was kept before an update does not know what is asked now
+)
 _NOTHING = {"count": 0, "value": 0}
 
 
@@ -92,10 +125,11 @@ def dashboard(*, month: date, currency: str | None, now: datetime) -> Dashboard:
         as_of=kept_.as_of,
         currency=chosen,
         currencies=tuple(told["currencies"]),
-        lines=tuple(_lines(told["money"], told["mrr"], told["people"], text)),
+        glance=tuple(_glance(told, text)),
         charts=tuple(_charts(parts, told["money"], told["mrr"], told["people"], text, chosen)),
         cohorts=tuple(_cohorts(told["cohorts"])),
         cohort_months=tuple(range(_COHORTS)),
+        years=_years(told["years"]),
         recovery={name: share(told["failed"].get(name)) for name in ("failed", "recovered")},
         at_risk=_valued(told["at_risk"], text),
         renewals=_valued(told["renewals"], text),
@@ -111,7 +145,7 @@ def dashboard(*, month: date, currency: str | None, now: datetime) -> Dashboard:
 
 
 def _asked(month: date, currency: str | None) -> kept.Asked:
-    return {"month": f"{month:%Y-%m}", "currency": currency}
+    return {"month": f"{month:%Y-%m}", "currency": currency, "edition": _EDITION}
 
 
 def figures(asked: kept.Asked, now: datetime) -> dict[str, Any]:
@@ -133,8 +167,11 @@ def figures(asked: kept.Asked, now: datetime) -> dict[str, Any]:
         "currencies": currencies,
         "money": everything.get(chosen) or [dict.fromkeys(_MONEY, 0) | {"by_interval": {}} for _ in parts],
         "mrr": recurring.mrr(plans, shown, Granularity.MONTH, chosen).get(chosen),
+        "changes": _changes([plan for plan in plans if plan.currency == chosen], parts, chosen),
+        "saves": _saves(shown, parts, now),
         "people": giving.members(plans, Filters(), shown, Granularity.MONTH),
         "cohorts": recurring.retention(plans, shown, chosen, min(last, today - periods.ONE_DAY)),
+        "years": years.annual_view(giving.gifts(until=last), last.year, census.everybody_on(last)),
         "failed": recovery.recovery(this, filters)["currencies"].get(chosen, {}),
         "at_risk": recovery.at_risk(filters).get(chosen, _NOTHING),
         "renewals": upcoming["renewals"].get(chosen, _NOTHING),
@@ -156,28 +193,90 @@ def _usual(everything: dict[str, Any], currencies: tuple[str, ...]) -> str:
     return max(currencies, key=lambda code: (counts[code], code))
 
 
-def _lines(money: list[Any], mrr: list[Any] | None, people: list[Any], text: Any) -> list[Line]:
-    places = (-1, -2, 0)  # this month, the last, the same of last year
-
-    def line(name: str, values: list[str]) -> Line:
-        this, before, year = (values[place] for place in places)
-        return Line(name, (this, before, year))
-
-    closing = [part["closing"]["minor"] for part in mrr] if mrr else [0] * len(money)
+def _changes(plans: list[Plan], parts: list[Period], currency: str) -> list[dict[str, Any]]:
+    """Upgrades and downgrades of each month."""
+    changes = list(upgrades.amount_changes(plans, Period(parts[0].first, parts[-1].last)))
     return [
-        line("Gross", [text(part["gross"]) for part in money]),
-        line("Refunds", [text(part["refunds"]) for part in money]),
-        line("Disputes", [text(part["disputes"]) for part in money]),
-        line("Kept", [text(part["kept"]) for part in money]),
-        line("Net of fees, as settled", [text(part["net"]) for part in money]),
-        line("Monthly recurring revenue", [text(minor) for minor in closing]),
-        line("Members", [f"{part['members']:,}" for part in people]),
-        line("Recurring donors", [f"{part['recurring']:,}" for part in people]),
-        line("Active donors", [f"{part['active_donors']:,}" for part in people]),
-        line("New donors", [f"{part['new_donors']:,}" for part in people]),
-        line("Lapsed", [f"{part['lapsed']:,}" for part in people]),
-        line("Won back", [f"{part['won_back']:,}" for part in people]),
+        upgrades.upgrades((one for one in changes if part.holds(one.day)), [currency])[currency]
+        for part in parts
     ]
+
+
+def _saves(shown: Period, parts: list[Period], now: datetime) -> list[dict[str, Any]]:
+    """Of each month, who set out to stop and stayed."""
+    starts = saves.read(shown, now=now)
+    return [saves.saves(one for one in starts if part.holds(periods.day_of(one.at))) for part in parts]
+
+
+def _glance(told: dict[str, Any], text: Any) -> Iterator[Group]:
+    money, people, changes = told["money"], told["people"], told["changes"]
+    mrr = [part["closing"]["minor"] for part in told["mrr"]] if told["mrr"] else [0] * len(money)
+
+    def of_money(key: str) -> list[str]:
+        return [text(part[key]) for part in money]
+
+    def of_people(key: str) -> list[str]:
+        return [f"{part[key]:,}" for part in people]
+
+    def of_changes(key: str) -> list[str]:
+        return [f"{part[key]['count']:,} ({text(part[key]['minor'])})" for part in changes]
+
+    yield _group(
+        "Money",
+        ("Gross", of_money("gross")),
+        ("Refunds", of_money("refunds")),
+        ("Disputes", of_money("disputes")),
+        ("Kept", of_money("kept")),
+        ("Net of fees, as settled", of_money("net")),
+    )
+    yield _group(
+        "Regular gifts",
+        ("Monthly recurring revenue", [text(minor) for minor in mrr]),
+        ("Upgrades", of_changes("upgrades")),
+        ("Downgrades", of_changes("downgrades")),
+        ("Stayed, of those who set out to stop", [share(part["saved"]) for part in told["saves"]]),
+    )
+    yield _group(
+        "People",
+        ("Members", of_people("members")),
+        ("Recurring donors", of_people("recurring")),
+        ("Active donors", of_people("active_donors")),
+        ("New donors", of_people("new_donors")),
+        ("Lapsed", of_people("lapsed")),
+        ("Won back", of_people("won_back")),
+        (
+            "Monthly givers who last paid 1 to 3 months ago",
+            [f"{part['monthly_givers']['delinquent']:,}" for part in people],
+        ),
+    )
+
+
+def _group(name: str, *lines: tuple[str, list[str]]) -> Group:
+    """With the values of this month, of the last, and of the same month of last year."""
+    return Group(name, tuple(Line(name, (values[-1], values[-2], values[0])) for name, values in lines))
+
+
+def _years(view: dict[str, Any]) -> Years:
+    year = view["year"]
+    kinds = {
+        "consecutive": "The year before as well",
+        "reactivated": "Again, after a break",
+        "new": "For the first time",
+    }
+    others = {
+        f"Last gave in {year - 2}": view["lapsed"],
+        f"Last gave from {year - 5} to {year - 3}": view["deep_lapsed"],
+        "Last gave earlier": view["ultra_lapsed"],
+        "Known here, never gave": view["never"],
+    }
+    return Years(
+        heads=(f"Gave in {year}", f"Gave in {year - 1}, not in {year}"),
+        rows=tuple(
+            (words, f"{view['this_year'][kind]:,}", f"{view['last_year'][kind]:,}")
+            for kind, words in kinds.items()
+        ),
+        others=tuple((words, f"{number:,}") for words, number in others.items()),
+    )
 
 
 def _charts(
@@ -281,10 +380,3 @@ def _reminders(asked: Question) -> dict[str, int]:
 
 def _valued(counted: dict[str, int], text: Any) -> dict[str, Any]:
     return {"count": counted["count"], "value": text(counted["value"])}
-
-
-def share(rate: dict[str, Any] | None) -> str:
-    """A rate as people read it; with its two numbers, since a share of few means little."""
-    if rate is None or rate["value"] is None:
-        return "–"
-    return f"{rate['value'] * 100:.1f} % ({rate['numerator']:,} of {rate['denominator']:,})"

@@ -16,9 +16,9 @@ from django.urls import reverse
 from donations import payouts
 from donations.models import DigestReader
 from donations.money import Money
-from donations.reports import giving, keys, periods, plans, recovery, recurring, revenue
+from donations.reports import giving, keys, periods, plans, recovery, recurring, revenue, saves
 from donations.reports.periods import Granularity, Period
-from donations.reports.rates import monthly
+from donations.reports.rates import monthly, share
 from members import emails, outbox, samples
 from members.addresses import InvalidAddress
 
@@ -92,23 +92,27 @@ def describe(week: Period, *, now: datetime) -> dict[str, str]:
     every_plan = plans.load()
     money = revenue.revenue(both, Granularity.WEEK)
     people = giving.members(every_plan, plans.EVERYTHING, both, Granularity.WEEK)
-    lines = []
-    for currency, (before, this) in money.items():
-        lines.append(
-            _line(f"Gross in {currency}", *(_text(part["gross"], currency) for part in (this, before)))
-        )
-        lines.append(
-            _line(f"Kept in {currency}", *(_text(part["kept"], currency) for part in (this, before)))
-        )
     then, at_end = (
         recurring.mrr_on(every_plan, both.first + timedelta(days=6)),
         recurring.mrr_on(every_plan, week.last),
     )
+    lines = []
+    for currency in sorted({*money, *then, *at_end}):  # a week without money says so
+        before, this = money.get(currency) or [{"gross": 0, "kept": 0}] * 2
+        for name, key in (("Gross", "gross"), ("Kept", "kept")):
+            amounts = (_text(part[key], currency) for part in (this, before))
+            lines.append(_line(f"{name} in {currency}", *amounts))
     for currency in sorted({*then, *at_end}):
-        amounts = (_monthly(at_end, currency), _monthly(then, currency))
-        lines.append(_line(f"Monthly recurring revenue in {currency}", *amounts))
+        monthly_now, monthly_then = _monthly(at_end, currency), _monthly(then, currency)
+        lines.append(_line(f"Monthly recurring revenue in {currency}", monthly_now, monthly_then))
     for name, key in _PEOPLE.items():
         lines.append(_line(name, f"{people[1][key]:,}", f"{people[0][key]:,}"))
+    starts = saves.read(both, now=now)
+    stayed = [
+        share(saves.saves(start for start in starts if part.holds(periods.day_of(start.at)))["saved"])
+        for part in (week, week.before())
+    ]
+    lines.append(_line("Stayed, of those who set out to stop", *stayed))
     return {
         "week_text": f"{_day(week.first)} to {_day(week.last)}",
         "figures_text": "\n".join(lines),
@@ -132,7 +136,8 @@ def _actions(now: datetime) -> list[str]:
 
 
 def _line(name: str, this: str, before: str) -> str:
-    return f"{name}: {this} (the week before: {before})"
+    """A row of the mail's table, as `mail_table.rows` reads it."""
+    return f"{name}\t{this}\t{before}"
 
 
 def _text(minor: int, currency: str) -> str:
@@ -153,13 +158,13 @@ def register() -> None:
     emails.register(emails.Kind(KIND, needs=needs, is_wanted=is_wanted))
     sample = {
         "week_text": "November 16 to November 22",
-        "figures_text": "Gross in USD: $1,250.00 (the week before: $980.00)",
+        "figures_text": "Gross in USD\t$1,250.00\t$980.00\nMembers\t412\t409",
         "action_text": "3 payments failed and are to be tried again: $25.00",
         "dashboard_url": "{link}/reports",
     }
     in_russian = sample | {
         "week_text": "16–22 ноября",
-        "figures_text": "Поступило: 1 250,00 $ (неделей раньше: 980,00 $)",
+        "figures_text": "Поступило\t1 250,00 $\t980,00 $\nУчастников\t412\t409",
         "action_text": "3 платежа не прошли, их попробуют ещё раз: 25,00 $",
     }
     samples.register(KIND, {"en": sample, "ru": in_russian})

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 from typing import Any
 
-from django.db.models import Sum
+from django.db.models import Sum, Value
 
 from donations.intervals import Interval
 from donations.models import JournalEntry, Payment
-from donations.reports import recurring
+from donations.reports import periods, recurring
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import EVERYTHING, Filters, Plan
 from donations.reports.rates import middle, rate
@@ -25,16 +25,27 @@ Kind = JournalEntry.Kind
 
 @dataclass(frozen=True, slots=True)
 class Gift:
-    """A payment that arrived: whose, when, how much."""
+    """
+    A payment that arrived: whose, when, how much.
+
+    :param payment: its id; empty where nobody asks for it.
+    """
 
     person_id: int
     day: date
     currency: str
     interval: str
     amount_minor: int
+    payment: str = ""
 
 
-def gifts(filters: Filters = EVERYTHING, *, until: date, known_at: datetime | None = None) -> Iterator[Gift]:
+def gifts(
+    filters: Filters = EVERYTHING,
+    *,
+    until: date,
+    known_at: datetime | None = None,
+    with_payments: bool = False,
+) -> Iterator[Gift]:
     """Every payment that arrived until a day and has a known giver, the earliest first."""
     rows = JournalEntry.objects.filter(kind=Kind.PAYMENT, day__lte=until)
     rows = rows.filter(stands=True) if known_at is None else rows.filter(recorded_at__lte=known_at)
@@ -47,12 +58,19 @@ def gifts(filters: Filters = EVERYTHING, *, until: date, known_at: datetime | No
     found = (
         rows.exclude(contribution__member=None)
         .order_by("day", "reference")
-        .values_list("day", "reference", "contribution__member", "currency", "interval")
+        .values_list(
+            "day",
+            "reference",
+            "contribution__member",
+            "currency",
+            "interval",
+            "payment__public_id" if with_payments else Value(""),
+        )
         .annotate(times=Sum("count"), total=Sum("amount_minor"))
         .filter(times__gt=0)
     )
-    for day, _, member, currency, interval, _, amount in found.iterator(chunk_size=5_000):
-        yield Gift(kept.get(member, member), day, currency, interval, amount)
+    for day, _, member, currency, interval, payment, _, amount in found.iterator(chunk_size=5_000):
+        yield Gift(kept.get(member, member), day, currency, interval, amount, str(payment))
 
 
 def average(some: Iterable[Gift], period: Period) -> dict[str, Any]:
@@ -95,30 +113,35 @@ def members(
     - `new_donors`: whose first gift ever lies in the part.
     - `lapsed`: whose last plan ended in the part, and who has none when it is over.
     - `won_back`: whose plan began in the part after an earlier one had ended; never a new donor as well.
+    - `recovered_lapsed`: who lapsed in the equally many days before the part, and gave within it, in whatever way ÷ who
+      lapsed then.
+    - `monthly_givers`: who ever paid for a monthly plan, by when that was last: `active` within a month; else `yearly`
+      with an annual plan now, or `paused`; else `delinquent` one to three months ago, `recent_lapsed` three to six,
+      `deep_lapsed` six to thirty-six, `longer_ago`. A month ago is the same day of the month before, or its last one.
+      A plan is monthly that began so.
 
-    Unit: persons. Source: `MembershipStep`, `JournalEntry`, `Merge`.
+    Unit: persons. Source: `MembershipStep`, `JournalEntry`, `Merge`. What monthly givers are called is the Wikimedia
+    Foundation's.
     """
-    some = gifts(filters, until=period.last, known_at=known_at)
-    upcoming = next(some, None)
-    firsts: dict[int, date] = {}
-    latest: dict[int, date] = {}
     about = [plan for plan in plans if filters.currency in (None, plan.currency)]
-    moved = list(recurring.movements(about, period))
+    parts = list(period.parts(granularity))
+    earliest = min(part.before().first for part in parts)
+    moved = list(recurring.movements(about, Period(earliest, period.last)))
+    walk = _Walk(gifts(filters, until=period.last, known_at=known_at))
     rows = []
-    for part in period.parts(granularity):
+    for part in parts:
         people = census.members_on(part.last, known_at=known_at)
-        running = recurring.givers_on(about, part.last)
-        while upcoming is not None and upcoming.day <= part.last:  # the earliest first
-            firsts.setdefault(upcoming.person_id, upcoming.day)
-            latest[upcoming.person_id] = upcoming.day
-            upcoming = next(some, None)
-        lately = {person for person, day in latest.items() if day > part.last - YEAR}
+        within = walk.through(part)
+        stand = _stand(about, part.last)
         kinds: dict[str, set[int]] = defaultdict(set)
+        left_before: set[int] = set()
         for movement in moved:
             if part.holds(movement.day):
                 kinds[movement.kind].add(movement.person_id)
-        alive = recurring.alive_on(about, part.last)
-        new = {person for person, day in firsts.items() if part.holds(day)}
+            elif movement.kind == recurring.Kind.CHURN and part.before().holds(movement.day):
+                left_before.add(movement.person_id)
+        new = {person for person, day in walk.firsts.items() if part.holds(day)}
+        lapsed_before = left_before - recurring.alive_on(about, part.eve) if left_before else set()
         rows.append(
             {
                 "from": part.first,
@@ -126,39 +149,91 @@ def members(
                 "members": people.members,
                 "by_state": {state.value: number for state, number in sorted(people.by_state().items())},
                 "by_tier": {tier or "": number for tier, number in _sorted(people.by_tier())},
-                "recurring": len(running),
-                "active_donors": len(running | lately),
+                "recurring": len(stand.running),
+                "active_donors": len(stand.running | walk.since(part.last - YEAR)),
                 "new_donors": len(new),
-                "lapsed": len(kinds[recurring.Kind.CHURN] - alive),
+                "lapsed": len(kinds[recurring.Kind.CHURN] - stand.alive),
                 "won_back": len(kinds[recurring.Kind.REACTIVATION] - new),
+                "recovered_lapsed": rate(len(lapsed_before & within), len(lapsed_before)),
+                "monthly_givers": _monthly_givers(walk.monthly, stand, part.last),
             }
         )
     return rows
 
 
+class _Walk:
+    """Gifts, taken one after the other, and what is to be known of them when a part is over."""
+
+    def __init__(self, some: Iterator[Gift]) -> None:
+        self._some = some
+        self._next = next(some, None)
+        self.firsts: dict[int, date] = {}
+        self.latest: dict[int, date] = {}
+        self.monthly: dict[int, date] = {}  # the latest that was given monthly
+
+    def through(self, part: Period) -> set[int]:
+        """Take the gifts until the end of a part; who gave within it."""
+        within: set[int] = set()
+        while self._next is not None and self._next.day <= part.last:  # the earliest first
+            gift = self._next
+            self.firsts.setdefault(gift.person_id, gift.day)
+            self.latest[gift.person_id] = gift.day
+            if gift.interval == Interval.MONTH:
+                self.monthly[gift.person_id] = gift.day
+            if gift.day >= part.first:
+                within.add(gift.person_id)
+            self._next = next(self._some, None)
+        return within
+
+    def since(self, day: date) -> set[int]:
+        """Who gave after a day."""
+        return {person for person, latest in self.latest.items() if latest > day}
+
+
+@dataclass(slots=True)
+class _Stand:
+    """Who has which plans when a day is over."""
+
+    running: set[int] = field(default_factory=set)
+    alive: set[int] = field(default_factory=set)
+    yearly: set[int] = field(default_factory=set)
+
+
+def _stand(plans: Iterable[Plan], day: date) -> _Stand:
+    stand, end = _Stand(), periods.start_of(day + periods.ONE_DAY)
+    for plan in plans:
+        stood = plan.before(end)
+        if stood is None or not stood.is_alive:
+            continue
+        stand.alive.add(plan.person_id)
+        if stood.is_running:
+            stand.running.add(plan.person_id)
+            if stood.interval == Interval.YEAR:
+                stand.yearly.add(plan.person_id)
+    return stand
+
+
+_AGO = {"delinquent": 3, "recent_lapsed": 6, "deep_lapsed": 36}  # until so many months
+
+
+def _monthly_givers(latest: dict[int, date], stand: _Stand, day: date) -> dict[str, int]:
+    counts: Counter[str] = Counter()
+    month = periods.months_ago(day, 1)
+    ago = {name: periods.months_ago(day, months) for name, months in _AGO.items()}
+    for person, last in latest.items():
+        if last >= month:
+            counts["active"] += 1
+        elif person in stand.yearly:
+            counts["yearly"] += 1
+        elif person in stand.alive and person not in stand.running:
+            counts["paused"] += 1
+        else:
+            counts[next((name for name, since in ago.items() if last >= since), "longer_ago")] += 1
+    return {name: counts[name] for name in ("active", "yearly", "paused", *_AGO, "longer_ago")}
+
+
 def _sorted(tiers: Counter[str | None]) -> list[tuple[str | None, int]]:
     return sorted(tiers.items(), key=lambda one: one[0] or "")
-
-
-def donor_retention(some: Iterable[Gift], year: int) -> dict[str, Any]:
-    """
-    Who gave in a year of those who gave in the year before; those who gave for the first time that year, and others.
-
-    Formula: persons with a gift in both years ÷ persons with a gift in the earlier one. Unit: persons. Source:
-    `JournalEntry`; the definition is that of the Fundraising Effectiveness Project.
-    """
-    years: dict[int, set[int]] = defaultdict(set)
-    for gift in some:
-        years[gift.person_id].add(gift.day.year)
-    before = {person for person, each in years.items() if year - 1 in each}
-    again = {person for person in before if year in years[person]}
-    first = {person for person in before if min(years[person]) == year - 1}
-    return {
-        "year": year,
-        "all": rate(len(again), len(before)),
-        "new": rate(len(again & first), len(first)),
-        "repeat": rate(len(again - first), len(before - first)),
-    }
 
 
 def lifetime(some: Iterable[Gift]) -> dict[str, Any]:

@@ -75,11 +75,28 @@ def _row(payout: Payout, parts: dict[str, dict[str, int]]) -> dict[str, Any]:
     }
 
 
-def explain_payouts(period: Period, currency: str | None) -> QuerySet[BalanceEntry]:
-    """The lines of the payouts of a period."""
+def explain_payouts(
+    period: Period, currency: str | None, *, first: int, count: int
+) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
+    """The lines of the payouts of a period: a page of them, how many there are, and their net by currency."""
     rows = BalanceEntry.objects.filter(
         payout__created_at__gte=period.starts_at, payout__created_at__lt=period.ends_at
     )
     if currency is not None:
         rows = rows.filter(currency=currency)
-    return rows.order_by("payout__created_at", "payout", "pk")
+    lines = rows.order_by("payout__created_at", "payout", "pk").select_related("payout")
+    page = [
+        {
+            "payout": line.payout.stripe_id if line.payout else "",
+            "line": line.stripe_id,
+            "kind": line.kind,
+            "at": line.occurred_at,
+            "currency": line.currency,
+            "amount": line.amount_minor,
+            "fee": line.fee_minor,
+            "value": line.net_minor,
+        }
+        for line in lines[first : first + count]
+    ]
+    sums = rows.order_by("currency").values_list("currency").annotate(Sum("net_minor"))
+    return page, rows.count(), dict(sums)

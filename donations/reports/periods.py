@@ -50,6 +50,10 @@ class Period:
         """The day before it."""
         return self.first - ONE_DAY
 
+    def before(self) -> Period:
+        """As many days, right before it."""
+        return Period(self.first - (self.last + ONE_DAY - self.first), self.eve)
+
     def holds(self, day: date) -> bool:
         return self.first <= day <= self.last
 
@@ -81,6 +85,17 @@ def add_months(first: date, count: int) -> date:
     """The first day of a month so many months later than the month of a day."""
     total = first.year * 12 + first.month - 1 + count
     return date(total // 12, total % 12 + 1, 1)
+
+
+def months_ago(day: date, count: int) -> date:
+    """
+    The same day so many months earlier; the last of a month that has no such day.
+
+    >>> str(months_ago(date(2027, 3, 31), 1)), str(months_ago(date(2027, 3, 15), 3))
+    ('2027-02-28', '2026-12-15')
+    """
+    last = add_months(day, 1 - count) - ONE_DAY
+    return last.replace(day=min(day.day, last.day))
 
 
 def month_of(day: date) -> date:

@@ -8,17 +8,20 @@ asked "as it was known at" a moment, and late news never changes an answer about
 from __future__ import annotations
 
 from bisect import bisect_right
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from itertools import groupby
 from typing import Any
 
 from donations.intervals import Interval
-from donations.models import Contribution
+from donations.membership import reference_of
+from donations.models import Contribution, ContributionChange, SubscriptionChange
 from donations.reports import periods
+from donations.standing import Picture
 from members import census
 from members.models import Membership, MembershipStep
 
@@ -36,6 +39,7 @@ _STEP = (
     "ends_at",
     "ends_as",
 )
+_SKEW = timedelta(minutes=2)  # between Stripe's clock, to the second, and ours
 _ENDED_AT_ONCE = "ended"  # the reference of the step that says so (members/life.py)
 
 
@@ -46,12 +50,14 @@ class Stretch:
 
     :param base: what counts, in twelfths of a minor unit a month; 0 while it is paused or over.
     :param cover: what the reader adds for the fee, likewise; never a part of `base`.
+    :param interval: how often it is charged from then on.
     :param ended_as: why it is over; "" while it is not.
     """
 
     since: datetime
     base: int
     cover: int
+    interval: str
     is_paused: bool = False
     ended_as: str = ""
 
@@ -73,7 +79,7 @@ class Plan:
     reference: str  # the contribution's public id
     person_id: int
     currency: str
-    interval: str
+    interval: str  # with which it began
     campaign: str
     stretches: list[Stretch] = field(default_factory=list)
     dues: list[datetime] = field(default_factory=list)  # when its paid time came to its end while it ran
@@ -140,7 +146,7 @@ def _load(known_at: datetime | None, filters: Filters) -> list[Plan]:
         .order_by("membership_id", "at", "place", "pk")
     )
     kept = census.get_kept(known_at)
-    about = _contributions(filters.campaign)
+    about = _contributions(filters.campaign, known_at)
     plans: list[Plan] = []
     for _, rows in groupby(
         steps.values(*_STEP).iterator(chunk_size=5_000), key=lambda row: row["membership_id"]
@@ -162,15 +168,48 @@ def _load(known_at: datetime | None, filters: Filters) -> list[Plan]:
     return plans
 
 
-def _contributions(campaign: str | None) -> dict[str, dict[str, Any]]:
+def _contributions(campaign: str | None, known_at: datetime | None) -> dict[str, dict[str, Any]]:
     rows = Contribution.objects.exclude(interval=Interval.ONCE)
     if campaign is not None:
         rows = rows.filter(campaign__slug=campaign)
     found = {}
-    wanted = ("public_id", "currency", "interval", "amount_minor", "fee_cover_minor", "campaign__slug")
+    splits, intervals = _splits(known_at), _intervals()
+    wanted = ("pk", "public_id", "currency", "interval", "amount_minor", "fee_cover_minor", "campaign__slug")
     for row in rows.order_by().values(*wanted).iterator(chunk_size=5_000):
         row["public_id"] = str(row["public_id"])
+        row["splits"] = splits.get(row["pk"], ())
+        row["intervals"] = intervals.get(row["pk"], {})
         found[row["public_id"]] = row
+    return found
+
+
+def _splits(known_at: datetime | None) -> dict[int, list[tuple[datetime, int, int]]]:
+    """Of each contribution that its reader changed, the newest first: when, the sum of a year, and its gift."""
+    taken = ContributionChange.objects.filter(
+        kind__in=ContributionChange.TERMS,
+        state__in=[ContributionChange.State.TAKEN, ContributionChange.State.CONFIRMED],
+    )
+    if known_at is not None:
+        taken = taken.filter(asked_at__lte=known_at)
+    found: dict[int, list[tuple[datetime, int, int]]] = defaultdict(list)
+    for pk, at, after in taken.order_by("-asked_at", "-pk").values_list(
+        "contribution_id", "asked_at", "after"
+    ):
+        picture = Picture.of(after)
+        year = Interval(picture.interval).charges_a_year
+        found[pk].append((at, picture.total.minor * year, picture.amount * year))
+    return found
+
+
+def _intervals() -> dict[int, dict[str, str]]:
+    """Of each contribution, how often it is charged after a change of its amount, by the reference of the step."""
+    changes = SubscriptionChange.objects.filter(kind=SubscriptionChange.Kind.AMOUNT)
+    found: dict[int, dict[str, str]] = defaultdict(dict)
+    wanted = changes.select_related("subscription").only(
+        "kind", "at", "interval_after", "subscription__contribution"
+    )
+    for change in wanted.order_by("at", "event_id").iterator(chunk_size=5_000):
+        found[change.subscription.contribution_id][reference_of(change)] = change.interval_after
     return found
 
 
@@ -180,21 +219,21 @@ def _live(plan: Plan, life: list[dict[str, Any]], contribution: dict[str, Any]) 
 
     A renewal changes nothing that counts here, and begins none: most steps are renewals.
     """
-    year = Interval(contribution["interval"]).charges_a_year
-    agreed = (contribution["amount_minor"] + contribution["fee_cover_minor"]) * year
     ended_as, stood, counted = "", None, None
+    interval: str = contribution["interval"]
     for place, row in enumerate(life):
         at, due, ends_at = row["at"], row["paid_through"], row["ends_at"]
         following = life[place + 1]["at"] if place + 1 < len(life) else None
         if row["reference"] == _ENDED_AT_ONCE:
             ended_as = _WHY.get(row["ends_as"], VOLUNTARY)
+        interval = contribution["intervals"].get(row["reference"], interval)
         if following == at:  # of several steps in one moment, how it stood after the last
             continue
         is_over = ends_at is not None and ends_at <= at
         over_as = ended_as or (_WHY[row["ends_as"]] if is_over else "")
-        counts = (row["annual_minor"], row["paused_at"] is None, over_as)
+        counts = (row["annual_minor"], interval, row["paused_at"] is None, over_as)
         if counts != counted:
-            counted, stood = counts, _stand(row, contribution, agreed, over_as)
+            counted, stood = counts, _stand(row, contribution, interval, over_as)
             plan.stretches.append(stood)
         assert stood is not None, "the first step begins a stretch"
         comes = following is None or following >= due
@@ -202,23 +241,38 @@ def _live(plan: Plan, life: list[dict[str, Any]], contribution: dict[str, Any]) 
             plan.dues.append(due)
         if over_as or ends_at is None or (following is not None and ends_at >= following):
             continue
-        stood = Stretch(ends_at, 0, 0, ended_as=_WHY[row["ends_as"]])
+        stood = Stretch(ends_at, 0, 0, interval, ended_as=_WHY[row["ends_as"]])
         counted = None
         plan.stretches.append(stood)
 
 
-def _stand(row: dict[str, Any], contribution: dict[str, Any], agreed: int, ended_as: str) -> Stretch:
+def _stand(row: dict[str, Any], contribution: dict[str, Any], interval: str, ended_as: str) -> Stretch:
     is_paused = row["paused_at"] is not None
-    base, cover = row["annual_minor"], 0
-    if base == agreed:  # as it was agreed: the gift and its cover. A changed amount is a gift as a whole
-        base = contribution["amount_minor"] * Interval(contribution["interval"]).charges_a_year
-        cover = agreed - base
-    if ended_as or is_paused:
-        base = cover = 0
+    base = cover = 0
+    if not ended_as and not is_paused:
+        base = _gift(row, contribution)
+        cover = row["annual_minor"] - base
     return Stretch(
         since=row["at"],
         base=base,
         cover=cover,
+        interval=interval,
         is_paused=is_paused,
         ended_as=ended_as,
     )
+
+
+def _gift(row: dict[str, Any], contribution: dict[str, Any]) -> int:
+    """
+    The part of a year's sum that is the gift: as the reader last wished it, or as it was agreed.
+
+    A sum that was changed at Stripe, of which nobody knows the parts, is a gift as a whole (`standing.split_of`).
+    """
+    total: int = row["annual_minor"]
+    splits: Sequence[tuple[datetime, int, int]] = contribution["splits"]
+    for at, sum_, gift in splits:
+        if sum_ == total and at <= row["at"] + _SKEW:
+            return gift
+    year = Interval(contribution["interval"]).charges_a_year
+    agreed: int = contribution["amount_minor"] * year
+    return agreed if total == agreed + contribution["fee_cover_minor"] * year else total

@@ -48,3 +48,10 @@ def middle(values: Iterable[int]) -> int | None:
     if len(ordered) % 2:
         return ordered[half]
     return round(Fraction(ordered[half - 1] + ordered[half], 2))
+
+
+def share(rate: dict[str, Any] | None) -> str:
+    """A rate as people read it; with its two numbers, since a share of few means little."""
+    if rate is None or rate["value"] is None:
+        return "–"
+    return f"{rate['value'] * 100:.1f} % ({rate['numerator']:,} of {rate['denominator']:,})"

@@ -23,6 +23,8 @@ def recovery(period: Period, filters: Filters = EVERYTHING) -> dict[str, Any]:
     - `failed`: renewals that were refused at least once ÷ renewals that came due; by number, and by value.
     - `recovered`: of those refused, the ones that were paid after all, by any means ÷ all of them; by number and value.
     - `open`: still being tried.
+    - `by_code`: of those refused that were not paid (yet), how many and what they come to, by the bank's latest decline
+      code; `unknown` where Stripe told none. Where the money came after all, no reason is kept.
 
     A renewal belongs to the day on which it came due (its invoice was made). First payments are left out: there a
     reader tries again on the page. Unit: payments, minor units. Source: `Payment`, `Dunning`.
@@ -52,26 +54,37 @@ def recovery(period: Period, filters: Filters = EVERYTHING) -> dict[str, Any]:
             open_value=Sum("amount_minor", filter=open_, default=0),
         )
     )
-    found = {
+    found: dict[str, dict[str, Any]] = {
         row["currency"]: {
             "failed": rate(row["refused"], row["due"]),
             "failed_value": rate(row["refused_value"], row["due_value"]),
             "recovered": rate(row["back"], row["refused"]),
             "recovered_value": rate(row["back_value"], row["refused_value"]),
             "open": {"count": row["open"], "value": row["open_value"]},
+            "by_code": {},
         }
         for row in rows
     }
-    codes = due.filter(refused).exclude(state=Payment.State.SUCCEEDED).order_by().values_list("failure_code")
-    return {
-        "currencies": dict(sorted(found.items())),
-        "by_code": {code or "unknown": number for code, number in sorted(codes.annotate(Count("pk")))},
-    }
+    codes = due.filter(refused).exclude(state=Payment.State.SUCCEEDED)
+    by_code: Counter[str] = Counter()
+    for currency, code, number, value in (
+        codes.order_by("currency", "failure_code")
+        .values_list("currency", "failure_code")
+        .annotate(Count("pk"), Sum("amount_minor"))
+    ):
+        by_code[code or "unknown"] += number
+        found[currency]["by_code"][code or "unknown"] = {"count": number, "value": value}
+    return {"currencies": dict(sorted(found.items())), "by_code": dict(sorted(by_code.items()))}
 
 
-def explain_recovery(period: Period, filters: Filters = EVERYTHING) -> Any:
-    """The renewals behind `recovery` that were refused at least once; a query."""
-    return _narrow(
+def explain_recovery(
+    period: Period, filters: Filters, figure: str, *, first: int, count: int
+) -> tuple[list[dict[str, Any]], int, dict[str, int]]:
+    """
+    The renewals behind `failed` (refused at least once) and `recovered`, the oldest first: a page of them, how many
+    there are, and what all of them come to by currency.
+    """
+    rows = _narrow(
         Payment.objects.filter(
             is_renewal=True,
             created_at__gte=period.starts_at,
@@ -80,6 +93,22 @@ def explain_recovery(period: Period, filters: Filters = EVERYTHING) -> Any:
         ),
         filters,
     ).order_by("created_at", "pk")
+    if figure == "recovered":
+        rows = rows.filter(state=Payment.State.SUCCEEDED)
+    wanted = rows.values("public_id", "created_at", "state", "failure_code", "currency", "amount_minor")
+    page = [
+        {
+            "payment": str(row["public_id"]),
+            "due_at": row["created_at"],
+            "state": row["state"],
+            "code": row["failure_code"],
+            "currency": row["currency"],
+            "value": row["amount_minor"],
+        }
+        for row in wanted[first : first + count]
+    ]
+    sums = rows.order_by("currency").values_list("currency").annotate(Sum("amount_minor"))
+    return page, rows.count(), dict(sums)
 
 
 def at_risk(filters: Filters = EVERYTHING) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from donations.models import Contribution, ContributionChange, Payment, Subscription, Withdrawal
+from donations.models import Contribution, ContributionChange, Leaving, Payment, Subscription, Withdrawal
 from members import clock
 from members.models import Message
 from tests.account.conftest import ADA, GRACE
@@ -26,7 +26,9 @@ API_ROUTES = [
     ("post", "card", {}),
     ("post", "withdraw", {"confirm": True}),
 ]
-PAGE_ROUTES = ["change", "pause", "resume", "stop", "keep", "undo", "card", "make-one-time", "withdraw"]
+PAGE_ROUTES = [
+    "change", "pause", "resume", "stop", "stop/begin", "keep", "undo", "card", "make-one-time", "withdraw",
+]  # fmt: skip
 
 
 def gift_of(email: str) -> Contribution:
@@ -101,6 +103,7 @@ def test_looking_changes_nothing(givers: Any, browser_of: Any, route: str) -> No
     browser_of(GRACE).get(path(route), {"amount": "8", "interval": "month"})
     assert not ContributionChange.objects.exists()
     assert not Withdrawal.objects.exists()
+    assert not Leaving.objects.exists()
 
 
 # --- Through the API --------------------------------------------------------------------------------------

@@ -73,7 +73,7 @@ def test_change_undo_pause_instead_of_stopping_and_stop(page: Page, house: House
     house.catch_up()
     assert Subscription.objects.get().amount_minor == 1500
 
-    page.get_by_role("link", name="Stop my contribution").click()
+    page.get_by_role("button", name="Stop my contribution").click()
     heading(page, "Stop your contribution?")
     faults += barriers(page)
     page.get_by_role("link", name="Pause", exact=True).click()
@@ -88,7 +88,7 @@ def test_change_undo_pause_instead_of_stopping_and_stop(page: Page, house: House
     page.get_by_role("button", name="End the pause now").click()
     house.catch_up()
 
-    page.get_by_role("link", name="Stop my contribution").click()
+    page.get_by_role("button", name="Stop my contribution").click()
     page.get_by_text("Would you tell us why?").click()
     page.get_by_label("I seldom read it").check()
     page.get_by_role("button", name="Stop my contribution").click()
@@ -121,7 +121,7 @@ def test_a_failed_card_is_mended_and_who_left_comes_back(page: Page, house: Hous
     assert list(ContributionChange.objects.values_list("kind", flat=True)) == ["CARD", "CARD"]
 
     page.reload()
-    page.get_by_role("link", name="Stop my contribution").click()
+    page.get_by_role("button", name="Stop my contribution").click()
     page.get_by_role("button", name="Stop my contribution").click()
     house.catch_up()
     house.advance(days=31)

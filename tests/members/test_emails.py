@@ -43,9 +43,11 @@ def test_both_parts_say_all_that_the_mail_knows(kind: str, locale: str) -> None:
     for key, value in context.items():
         if key == "interval":
             continue
-        assert value in text, key
-        if not key.endswith("_url"):
-            assert value in seen, key
+        # A table is a text with tabs: each part sets its cells as it can.
+        for words in re.split(r"[\t\n]", value) if "\t" in value else [value]:
+            assert words in text, key
+            if not key.endswith("_url"):
+                assert words in seen, key
     for key in (key for key in context if key.endswith("_url")):
         assert f'href="{context[key]}"' in html
 

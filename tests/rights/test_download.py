@@ -25,7 +25,8 @@ from tests.rights.conftest import AT_WORK, CANARY, everything_readable
 KINDS = {
     "person", "memberships", "membership_history", "consents", "mails", "left_alone", "known_by",
     "taken_for_one_person", "notes_of_staff", "seen_and_done_by_staff", "data_requests", "contributions",
-    "subscriptions", "changes", "asked_changes", "withdrawals", "payments", "refunds", "disputes", "failed_payments",
+    "subscriptions", "changes", "asked_changes", "wishes_to_stop", "withdrawals", "payments", "refunds", "disputes",
+    "failed_payments",
     "announcements", "second_charges", "gifts_beside_stripe", "imported_rows", "at_stripe", "reminders",
     "reminder_mails", "wants_no_reminders", "sessions", "sign_ins", "address_changes",
 }  # fmt: skip

@@ -38,7 +38,7 @@ PEOPLE = {
 MONEY = {
     "donations.campaign", "donations.contribution", "donations.payment", "donations.dispute",
     "donations.doublecharge", "donations.dunning", "donations.notice", "donations.cardwatch", "donations.offlinegift",
-    "donations.contributionchange", "donations.withdrawal",
+    "donations.contributionchange", "donations.withdrawal", "donations.leaving",
 }  # fmt: skip
 REMINDERS = {
     "reminders.reminder",

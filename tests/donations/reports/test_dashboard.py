@@ -4,14 +4,18 @@ from __future__ import annotations
 
 import random
 import re
+from datetime import timedelta
 
 import pytest
 from django.contrib.auth.models import Permission, User
 from django.test import Client
 
-from donations.models import Payment, Subscription
+from donations import leavings, wishes
+from donations.models import Contribution, Payment, Subscription
+from donations.money import Money
 from donations.reports import charts
 from donations.reports.charts import Series
+from members import clock
 from tests.browser import CHROMIUM, Browser
 
 PAGE = "/admin/reports/"
@@ -76,6 +80,28 @@ def test_its_figures_are_those_of_the_books(house):
     active = Subscription.objects.filter(state__in=["ACTIVE", "PAST_DUE"]).count()
     assert f'Recurring donors</th><td class="number">{active}<' in page
     assert "style=" not in page.split('id="content-main"')[1].split('id="footer"')[0]
+
+
+def test_what_readers_changed_and_who_stayed_is_told(house):
+    house.give_and_pay(interval="month", amount=500, email="grace@example.org")
+    house.give_and_pay(interval="month", amount=900, email="hedy@example.org")
+    grace, hedy = Contribution.objects.select_related("campaign").order_by("amount_minor")
+    house.stripe.advance(timedelta(days=1))
+    wishes.change_terms(grace, amount=Money(800, "USD"), by=wishes.READER, now=clock.now())
+    leavings.begin(hedy, leavings.Offers(lower=True, pause=True), now=clock.now())
+    wishes.pause(hedy, payments=1, by=wishes.READER, now=clock.now())
+    house.catch_up()
+
+    page = editor("view_reports").get(PAGE).content.decode()
+
+    def told(name: str) -> str:
+        return page.split(f'{name}</th><td class="number">')[1].split("<")[0]
+
+    assert told("Upgrades") == "1 ($3.00)"
+    assert told("Downgrades") == "0 ($0.00)"
+    assert told("Stayed, of those who set out to stop") == "100.0 % (1 of 1)"
+    assert told("For the first time") == "2"
+    assert told("Known here, never gave") == "0"
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="needs Chromium")

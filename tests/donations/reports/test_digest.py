@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import UTC, date, datetime
 
 import pytest
@@ -12,7 +13,7 @@ from django.test import Client
 from donations import tasks
 from donations.models import DigestReader
 from donations.reports import digest
-from members import clock, outbox
+from members import clock, emails, outbox
 from members.models import Message
 
 
@@ -40,9 +41,32 @@ def test_who_asks_for_it_gets_the_week_once(house, editor):
 
     (letter,) = mail.outbox
     assert letter.to == ["editor@example.org"]
-    assert "Gross in USD: $25.00" in letter.body
+    assert "Gross in USD: $25.00 (the week before: $0.00)" in letter.body
+    cells = re.findall(r"<t[hd][^>]*>([^<]*)</t[hd]>", letter.alternatives[0][0])
+    assert cells[cells.index("Gross in USD") :][:3] == ["Gross in USD", "$25.00", "$0.00"]
+    assert "Stayed, of those who set out to stop" in cells
     assert "example.org" not in letter.body
     assert "/admin/reports/" in letter.body
+
+
+def test_a_week_in_which_nothing_came_says_so(house, editor):
+    house.give_and_pay(amount=500, interval="month")
+    house.advance(days=24)
+
+    told = digest.describe(digest.last_week(clock.now()), now=clock.now())
+
+    assert "Gross in USD\t$0.00\t$0.00" in told["figures_text"].splitlines()
+    assert "Monthly recurring revenue in USD\t$5.00\t$5.00" in told["figures_text"].splitlines()
+
+
+def test_one_that_was_owed_as_plain_lines_can_still_be_read():
+    lines = "Gross in USD: $25.00 (the week before: $18.00)"
+    texts = {"week_text": "May 3 to May 9", "action_text": "Nothing.", "dashboard_url": "https://a.example/"}
+
+    _, text, page = emails.write(kind=digest.KIND, context={**texts, "figures_text": lines}, locale="en")
+
+    assert lines in text.splitlines()
+    assert lines in page
 
 
 def test_who_does_not_want_it_or_may_not_have_it_gets_none(editor):

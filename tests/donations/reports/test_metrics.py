@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from donations.models import BalanceEntry, Contribution, Dunning, JournalEntry, Payment, Payout, Subscription
-from donations.reports import campaigns, catalogue, giving, payouts, plans, recovery, rollups
+from donations.reports import campaigns, catalogue, giving, payouts, plans, recovery, rollups, years
 from donations.reports.catalogue import Question, Window
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters
@@ -39,7 +39,10 @@ def test_a_renewal_that_failed_is_at_risk_and_then_recovered(failing):
     assert found["recovered"] == {"numerator": 0, "denominator": 1, "value": 0.0}
     assert found["open"] == {"count": 1, "value": 500}
     assert recovery.at_risk(USD) == {"USD": {"count": 1, "value": 500}}
-    assert sum(recovery.recovery(EVER, USD)["by_code"].values()) == 1
+    code = Payment.objects.get(dunning__isnull=False).failure_code
+    assert code
+    assert found["by_code"] == {code: {"count": 1, "value": 500}}
+    assert recovery.recovery(EVER, USD)["by_code"] == {code: 1}
 
     change_card(failing, PAYS)
     failing.advance(days=8)
@@ -48,7 +51,7 @@ def test_a_renewal_that_failed_is_at_risk_and_then_recovered(failing):
     assert found["recovered"] == {"numerator": 1, "denominator": 1, "value": 1.0}
     assert found["recovered_value"]["numerator"] == 500
     assert recovery.at_risk(USD) == {}
-    assert recovery.recovery(EVER, USD)["by_code"] == {}
+    assert (recovery.recovery(EVER, USD)["by_code"], found["by_code"]) == ({}, {})
     # The same from the rows.
     renewals = list(Payment.objects.filter(is_renewal=True))
     refused = set(Dunning.objects.values_list("payment", flat=True))
@@ -178,7 +181,7 @@ def test_givers_of_two_years_and_what_they_gave_to_date():
         gift(4, date(2026, 7, 1), "USD", "once", 100),
     ]
 
-    assert giving.donor_retention(some, 2026) == {
+    assert years.donor_retention(some, 2026) == {
         "year": 2026,
         "all": {"numerator": 2, "denominator": 3, "value": 0.666667},
         "new": {"numerator": 1, "denominator": 2, "value": 0.5},
@@ -199,3 +202,42 @@ def test_the_cover_is_compared_with_what_stripe_really_took(house):
     assert found["rate"] == {"numerator": 1, "denominator": 2, "value": 0.5}
     assert found["covered"] == payment.contribution.fee_cover_minor
     assert found["over"] == payment.contribution.fee_cover_minor - payment.fee_minor
+
+
+def test_what_campaigns_won_is_weighed_by_the_year(house, settings):
+    from tests import factories
+
+    settings.ACQUISITION_MARGINS = "once=99%,month=83%,year=90%,month:EUR=87%"
+    factories.a_campaign("autumn")
+    house.give_and_pay(amount=2555)
+    house.give_and_pay(amount=501, email="grace@example.org", interval="month", cover_fees=True)
+    house.give_and_pay(amount=501, email="eva@example.org", interval="month", currency="EUR")
+    house.give_and_pay(amount=5001, email="hedy@example.org", interval="year", campaign="autumn")
+    house.begin(amount=900, email="charlie@example.org")
+
+    found = {row["campaign"]: row for row in campaigns.campaigns(plans.load(), EVER)}
+
+    assert found["support-us"]["acquired"] == {
+        "EUR": {"contributions": 1, "hundredths": 501 * 12 * 87, "value": 5230},  # 5230.44
+        "USD": {"contributions": 2, "hundredths": 2555 * 99 + 501 * 12 * 83, "value": 7519},  # 7519.41
+    }
+    assert found["autumn"]["acquired"] == {
+        "USD": {"contributions": 1, "hundredths": 5001 * 90, "value": 4501}  # 4500.90
+    }
+    assert {row["influenced"] for row in found.values()} == {None}
+    asked = Question(EVER, Granularity.YEAR, Filters(), clock.now())
+    page = catalogue.explain(catalogue.get("campaigns"), asked, "acquired", Window(0, 10))
+    assert page.count == 4
+    for currency, total in page.total.items():
+        told = [row["acquired"].get(currency, {"hundredths": 0})["hundredths"] for row in found.values()]
+        assert total == sum(told) == sum(row["value"] for row in page.rows if row["currency"] == currency)
+
+
+def test_a_half_is_rounded_to_even_once_for_all(house, settings):
+    settings.ACQUISITION_MARGINS = "once=50%,month=83%,year=90%"
+    house.give_and_pay(amount=2501)
+    house.give_and_pay(amount=2502, email="grace@example.org")
+
+    (row,) = campaigns.campaigns(plans.load(), EVER)
+
+    assert row["acquired"]["USD"]["value"] == 2502  # 2501.5; each by itself would have been 1250 + 1251

@@ -181,6 +181,7 @@ def histories(draw):
                 since=at,
                 base=0 if ended_as or is_paused else amount,
                 cover=0,
+                interval="month",
                 is_paused=is_paused,
                 ended_as=ended_as,
             )
