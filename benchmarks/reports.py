@@ -54,7 +54,9 @@ def measure(environment: dict[str, str], database_url: str, payments: int) -> di
     _part(quiet, "lay_out", payments)
     with psycopg.connect(database_url, autocommit=True) as link:
         link.execute("VACUUM ANALYZE")
-        found: dict[str, Any] = json.loads(_part(quiet, "measure", payments).splitlines()[-1])
+        found: dict[str, Any] = {}
+        for part in ("measure", "file"):
+            found |= json.loads(_part(quiet, part, payments).splitlines()[-1])
         link.execute(
             "TRUNCATE donations_keptanswer, donations_revenueday, donations_revenuemonth, members_member, "
             "donations_contribution CASCADE"
@@ -77,7 +79,8 @@ def describe(found: dict[str, Any]) -> list[str]:
         f"  all sums anew from nothing {found['rebuild_ms']:,.0f} ms, where they are right "
         f"{found['right_rebuild_ms']:,.0f} ms, the bare statements {found['stated_ms']:,.0f} ms",
         f"  export of {found['export_rows']:,} payments {found['export_per_second']:,.0f} rows/s, "
-        f"memory gained {found['export_gained_mb']:.0f} MB",
+        f"{found['export_of_copy']:.2f} of COPY in that order, {found['export_of_unordered_copy']:.2f} of COPY in any, "
+        f"{found['export_peak_mb']:.0f} MB at most, of which gained {found['export_gained_mb']:.0f} MB",
     ]
 
 

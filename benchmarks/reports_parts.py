@@ -3,12 +3,12 @@ The parts of `benchmarks.reports` that run inside the house: laying out its book
 
     python -m benchmarks.reports_parts lay_out PAYMENTS
     python -m benchmarks.reports_parts measure PAYMENTS     prints one line of JSON
+    python -m benchmarks.reports_parts file PAYMENTS        likewise, about an export
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import statistics
 import sys
 import time
@@ -17,7 +17,7 @@ from datetime import date
 from functools import partial
 from typing import Any
 
-from benchmarks import books, raw_reports
+from benchmarks import books, raw_reports, reports_file
 from benchmarks.books import NOW, PER_MEMBER, START
 
 _ROUNDS = 7
@@ -41,7 +41,7 @@ def measure(payments: int) -> dict[str, Any]:
         "members": payments // PER_MEMBER,
         "reckoned": reckoned,
         "reckon_seconds": round(time.perf_counter() - began, 1),
-        "reckon_peak_mb": _peak_mb(),
+        "reckon_peak_mb": reports_file.peak_mb(),
     }
     usual = catalogue.usual(NOW)
     asked: dict[str, Callable[[], object]] = {
@@ -57,7 +57,6 @@ def measure(payments: int) -> dict[str, Any]:
     found["of_raw"] = {name: raw[name] / found["ms"][name] for name in raw}
     found["refresh_ms"] = _refresh()
     found |= _rebuild()
-    found |= _export()
     return found
 
 
@@ -118,53 +117,6 @@ _STATED = """
 """
 
 
-def _export() -> dict[str, Any]:
-    """A file of payments, up to a million, beside COPY of the same columns as they lie."""
-    from django.db import connection
-
-    from donations.models import Payment
-    from donations.reports import exports
-    from donations.reports.catalogue import Question
-    from donations.reports.periods import Granularity, Period
-    from donations.reports.plans import Filters
-
-    export = exports.get("payments")
-    assert export is not None
-    months = Payment.objects.filter(paid_at__lte=NOW).order_by("-paid_at").values_list("paid_at", flat=True)
-    first = next(iter(months[999_999:1_000_000]), START)
-    asked = Question(Period(first.date(), NOW.date()), Granularity.MONTH, Filters(), NOW)
-    rows = export.rows(asked)
-    columns = [column.source for column in export.columns]
-    sql = connection.ops.compose_sql(*rows.order_by().values_list(*columns).query.sql_with_params())
-
-    def bare() -> int:
-        with connection.cursor() as cursor:
-            with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-                for _ in copy:
-                    pass
-            return int(cursor.rowcount)
-
-    def ours() -> int:
-        return sum(piece.rows for piece in exports.pieces(export, asked))
-
-    ratios, rates, count = [], [], 0
-    before = _peak_mb()
-    for _ in range(3):
-        began = time.perf_counter()
-        count = bare()
-        between = time.perf_counter()
-        assert ours() == count
-        end = time.perf_counter()
-        ratios.append((between - began) / (end - between))
-        rates.append(count / (end - between))
-    return {
-        "export_rows": count,
-        "export_per_second": statistics.median(rates),
-        "export_of_copy": statistics.median(ratios),
-        "export_gained_mb": _peak_mb() - before,
-    }
-
-
 def _sql(statement: str) -> None:
     from django.db import connection
 
@@ -184,18 +136,17 @@ def _ms(question: Callable[[], object], rounds: int = _ROUNDS) -> float:
     return statistics.median(spent)
 
 
-def _peak_mb() -> float:
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-
-
 def main(part: str, payments: int) -> None:
     import django
 
     django.setup()
-    if part == "lay_out":
-        books.lay_out(payments)
-    else:
-        print(json.dumps(measure(payments)))
+    match part:
+        case "lay_out":
+            books.lay_out(payments)
+        case "measure":
+            print(json.dumps(measure(payments)))
+        case "file":
+            print(json.dumps(reports_file.measure()))
 
 
 if __name__ == "__main__":

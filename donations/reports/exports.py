@@ -17,7 +17,7 @@ from decimal import Decimal
 from typing import IO, Any
 
 import xlsxwriter
-from django.db import connection
+from django.db import connection, transaction
 from django.db.models import QuerySet
 from django.db.models.fields.json import KT
 
@@ -117,24 +117,26 @@ def beginning(export: Export) -> bytes:
 
 def _copied(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
     wanted = rows.values_list(*map(cells.in_sql, export.columns))
-    after = 0
-    while True:
-        # Where a piece ends is asked first: what COPY sends is not taken apart again.
-        page = rows.filter(pk__gt=after).values_list("pk", flat=True)
-        end = next(iter(page[PIECE - 1 : PIECE]), None)
-        piece = wanted.filter(pk__gt=after) if end is None else wanted.filter(pk__gt=after, pk__lte=end)
+    keys = rows.values_list("pk", flat=True)
+    operations: Any = connection.ops
+    first = keys.first()
+    while first is not None:
+        # A piece is a stretch of keys. Where so many rows end would have to be asked first, and each be read twice.
+        end = first + PIECE
+        piece = wanted.filter(pk__gte=first, pk__lt=end)
         # Composed beforehand: COPY takes no parameters, nor does Django's own cursor for it.
-        operations: Any = connection.ops
         sql = operations.compose_sql(*piece.query.sql_with_params())
-        with connection.cursor() as cursor:
+        content = io.BytesIO()
+        with transaction.atomic(), connection.cursor() as cursor:
+            cursor.execute("SET LOCAL datestyle TO ISO")
             with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-                content = b"".join(copy)
+                for row in (
+                    copy
+                ):  # not joined in one go: a hundred thousand of them at once take their time to tidy up
+                    content.write(row)
             count = cursor.rowcount
-        if content:
-            yield Piece(content, count)
-        if end is None:
-            return
-        after = end
+        yield Piece(content.getvalue(), count)
+        first = keys.filter(pk__gte=end).first()
 
 
 def _written(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
