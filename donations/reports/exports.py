@@ -117,25 +117,37 @@ def beginning(export: Export) -> bytes:
 
 def _copied(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
     wanted = rows.values_list(*map(cells.in_sql, export.columns))
-    keys = rows.values_list("pk", flat=True)
-    operations: Any = connection.ops
-    first = keys.first()
-    while first is not None:
-        # A piece is a stretch of keys. Where so many rows end would have to be asked first, and each be read twice.
-        end = first + PIECE
-        piece = wanted.filter(pk__gte=first, pk__lt=end)
+    for piece in _stretches(rows, wanted):
         # Composed beforehand: COPY takes no parameters, nor does Django's own cursor for it.
+        operations: Any = connection.ops
         sql = operations.compose_sql(*piece.query.sql_with_params())
         content = io.BytesIO()
         with transaction.atomic(), connection.cursor() as cursor:
             cursor.execute("SET LOCAL datestyle TO ISO")
             with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-                for row in (
-                    copy
-                ):  # not joined in one go: a hundred thousand of them at once take their time to tidy up
+                for (
+                    row
+                ) in copy:  # not joined in one go: a hundred thousand objects take their time to tidy up
                     content.write(row)
             count = cursor.rowcount
-        yield Piece(content.getvalue(), count)
+        if count:
+            yield Piece(content.getvalue(), count)
+
+
+def _stretches(rows: QuerySet[Any], wanted: QuerySet[Any]) -> Iterator[QuerySet[Any]]:
+    """
+    What is wanted of the rows, in stretches of so many keys as a piece may have rows; all at once where it is less.
+
+    Where a piece of so many rows ends would have to be asked, and each row be read twice.
+    """
+    if rows.order_by()[: PIECE + 1].count() <= PIECE:  # by whatever index finds them
+        yield wanted
+        return
+    keys = rows.values_list("pk", flat=True)
+    first = keys.first()
+    while first is not None:
+        end = first + PIECE
+        yield wanted.filter(pk__gte=first, pk__lt=end)
         first = keys.filter(pk__gte=end).first()
 
 
