@@ -49,8 +49,8 @@ def revenue(
     parts = list(period.parts(granularity))
     by_part: dict[tuple[str, int], list[rollups.Row]] = defaultdict(list)
     place = 0
-    for row in sorted(rows, key=lambda row: row.day):
-        while not parts[place].holds(row.day):
+    for row in rows:  # the earliest first
+        while row.day > parts[place].last:
             place += 1
         by_part[row.currency, place].append(row)
     return {
@@ -78,7 +78,7 @@ def _sums(rows: list[rollups.Row]) -> dict[str, int]:
         amounts[row.kind] += row.amount
         fees += row.fee
         if row.kind == _PAYMENT:
-            payments += row.count
+            payments += row.number
     gross, refunds, disputes, settled = amounts.values()
     return {
         "payments": payments,

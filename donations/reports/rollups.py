@@ -12,9 +12,8 @@ instead of a hundred thousand. Sums of days and of months change in one transact
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
 from datetime import date, datetime
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import connection, transaction
 from django.db.models import Count, DateField, F, Func, QuerySet, Sum
@@ -34,15 +33,14 @@ _OF_WHOLE_MONTHS = {Granularity.MONTH, Granularity.QUARTER, Granularity.YEAR}
 Key = tuple[Any, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
-    """What moved on one day, of one kind, in one currency, at one interval: count, amount and fee in minor units."""
+class Row(NamedTuple):
+    """What moved on a day, of one kind, in one currency, at one interval: how often, amount and fee in minor units."""
 
     day: Any
     currency: str
     interval: str
     kind: str
-    count: int
+    number: int
     amount: int
     fee: int
 
