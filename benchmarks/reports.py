@@ -54,9 +54,12 @@ def measure(environment: dict[str, str], database_url: str, payments: int) -> di
     _part(quiet, "lay_out", payments)
     with psycopg.connect(database_url, autocommit=True) as link:
         link.execute("VACUUM ANALYZE")
-        found: dict[str, Any] = json.loads(_part(quiet, "measure", payments).splitlines()[-1])
+        found: dict[str, Any] = {}
+        for part in ("measure", "file"):
+            found |= json.loads(_part(quiet, part, payments).splitlines()[-1])
         link.execute(
-            "TRUNCATE donations_keptanswer, donations_revenueday, members_member, donations_contribution CASCADE"
+            "TRUNCATE donations_keptanswer, donations_revenueday, donations_revenuemonth, members_member, "
+            "donations_contribution CASCADE"
         )
     return found
 
@@ -65,14 +68,19 @@ def describe(found: dict[str, Any]) -> list[str]:
     """What was found, for people."""
     return [
         f"{found['payments']:,} payments of {found['members']:,} members, ten years:",
-        *(f"  {name:34}{ms:9.1f} ms" for name, ms in found["ms"].items()),
-        f"  revenue from the payments themselves{found['raw_ms']:9.1f} ms",
+        *(
+            f"  {name:34}{ms:9.1f} ms"
+            + (f", {found['of_raw'][name]:,.0f} × the rows themselves" if name in found["of_raw"] else "")
+            for name, ms in found["ms"].items()
+        ),
         f"  {found['reckoned']} answers reckoned by a worker in {found['reckon_seconds']:.1f} s, "
         f"{found['reckon_peak_mb']:.0f} MB at most",
         f"  late entries of a day carried over {found['refresh_ms']:8.1f} ms",
-        f"  all sums anew {found['rebuild_ms']:,.0f} ms, the bare statements {found['stated_ms']:,.0f} ms",
+        f"  all sums anew from nothing {found['rebuild_ms']:,.0f} ms, where they are right "
+        f"{found['right_rebuild_ms']:,.0f} ms, the bare statements {found['stated_ms']:,.0f} ms",
         f"  export of {found['export_rows']:,} payments {found['export_per_second']:,.0f} rows/s, "
-        f"memory gained {found['export_gained_mb']:.0f} MB",
+        f"{found['export_of_copy']:.2f} of COPY in that order, {found['export_of_unordered_copy']:.2f} of COPY in any, "
+        f"{found['export_peak_mb']:.0f} MB at most, of which gained {found['export_gained_mb']:.0f} MB",
     ]
 
 

@@ -23,7 +23,7 @@ from donations import (
     withdrawals,
 )
 from donations.models import StripeEvent
-from donations.reports import rollups
+from donations.reports import rebuilding
 from members import clock, outbox
 from sandbox.server import Sandbox
 
@@ -130,4 +130,4 @@ class House:
             )
         )
         assert queries.get_books() == self.stripe.books()
-        assert rollups.compare().agrees, "the journal of the reports tells what the books say"
+        assert rebuilding.compare().agrees, "the journal of the reports tells what the books say"

@@ -14,7 +14,7 @@ from donations.models.dunning import Dunning
 from donations.models.export import ExportFile, ExportPiece
 from donations.models.imports import StripeImport, StripeImportProblem
 from donations.models.inbox import ReconcileFinding, ReconcileRun, StripeEvent
-from donations.models.journal import JournalEntry, RevenueDay
+from donations.models.journal import JournalEntry, RevenueDay, RevenueMonth
 from donations.models.kept_answer import KeptAnswer
 from donations.models.leaving import Leaving
 from donations.models.notice import CardWatch, Notice
@@ -56,6 +56,7 @@ __all__ = [
     "Refund",
     "ReportKey",
     "RevenueDay",
+    "RevenueMonth",
     "StripeCustomer",
     "StripeEvent",
     "StripeImport",

@@ -73,11 +73,11 @@ class JournalEntry(models.Model):
         return f"{self.reference} ({self.edition})"
 
 
-class RevenueDay(models.Model):
+class RevenueSum(models.Model):
     """
-    What moved on one day of the newsroom: the sum of its journal entries that were rolled up. Personal data: none.
+    What moved within some days of the newsroom: the sum of its journal entries that were rolled up.
 
-    There are two grains: `campaign_id` 0 is all campaigns together.
+    `day` is the first of these days. Of each length there are two grains: `campaign_id` 0 is all campaigns together.
     """
 
     day = models.DateField()
@@ -92,6 +92,16 @@ class RevenueDay(models.Model):
     ALL_CAMPAIGNS = 0
 
     class Meta:
+        abstract = True
+
+    def __str__(self) -> str:
+        return f"{self.day} {self.currency} {self.kind}"
+
+
+class RevenueDay(RevenueSum):
+    """The sums of one day. Personal data: none."""
+
+    class Meta:
         default_permissions = ()
         permissions = [
             ("view_reports", "May see the newsroom's numbers"),
@@ -103,5 +113,14 @@ class RevenueDay(models.Model):
             )
         ]
 
-    def __str__(self) -> str:
-        return f"{self.day} {self.currency} {self.kind}"
+
+class RevenueMonth(RevenueSum):
+    """The sums of one month: always those of its days, so that years are read from few rows. Personal data: none."""
+
+    class Meta:
+        default_permissions = ()
+        constraints = [
+            UniqueConstraint(
+                fields=["campaign_id", "day", "currency", "interval", "kind"], name="revenue_month_once"
+            )
+        ]

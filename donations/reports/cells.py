@@ -16,8 +16,9 @@ from enum import Enum, auto
 from typing import Any
 from uuid import UUID
 
-from django.db.models import Case, F, Func, TextField, Value, When
-from django.db.models.functions import Cast
+from django.db.models import Case, F, Func, Q, TextField, Value, When
+from django.db.models.functions import Cast, Ord, StrIndex
+from django.db.models.lookups import Exact, Range
 
 from donations import currencies
 from donations.money import Money
@@ -130,10 +131,10 @@ def in_sql(column: Column) -> Any:
         case Kind.OWN:
             return source
         case Kind.TEXT:
-            text = Cast(source, TextField())
-            return Func(text, Value(_IN_SQL), Value("'"), function="regexp_replace", output_field=TextField())
+            return _defused_in_sql(Cast(source, TextField()))
         case Kind.MOMENT:
-            shape = "to_char(%(expressions)s AT TIME ZONE 'UTC', 'YYYY-MM-DD HH24:MI:SS')"
+            # Told as ISO has it: a third of the time that `to_char` takes. The copy sees to the style of dates.
+            shape = "date_trunc('second', %(expressions)s AT TIME ZONE 'UTC')"
             return Func(source, template=shape, output_field=TextField())
         case Kind.FLAG:
             return Case(When(**{column.source: True}, then=Value("yes")), default=Value("no"))
@@ -141,17 +142,36 @@ def in_sql(column: Column) -> Any:
             return _major_in_sql(source, column.currency)
 
 
+def _defused_in_sql(text: Any) -> Any:
+    """What `defuse` says. Most texts begin with a letter and have no break: they are not searched for more."""
+    begins_with_a_letter = Range(Ord(text), (ord("A"), ord("z")))
+    has_no_break = Exact(StrIndex(text, Value("\n")), 0) & Exact(StrIndex(text, Value("\r")), 0)
+    searched = Func(text, Value(_IN_SQL), Value("'"), function="regexp_replace", output_field=TextField())
+    return Case(
+        When(Q(begins_with_a_letter) & has_no_break, then=text), default=searched, output_field=TextField()
+    )
+
+
 def _major_in_sql(minor: Any, currency: str) -> Any:
+    """
+    The amount times 0.01: exact, and with the decimals of that number, as `numeric` multiplies.
+
+    A division would have to be rounded, and takes twice the time for each of a million amounts.
+    """
+
     def told(decimals: int) -> Func:
-        shape = f"round(%(expressions)s / {10**decimals}.0, {decimals})::text"
+        shape = f"%(expressions)s * {Decimal(1).scaleb(-decimals):f}"
         return Func(minor, template=shape, output_field=TextField())
 
     by_decimals: dict[int, list[str]] = defaultdict(list)
     for code in currencies.CURRENCIES:
         by_decimals[currencies.get(code).exponent].append(code)
     by_decimals.pop(_MOST_HAVE)  # without a list of more than a hundred to look through for each amount
+    others = [code for codes in by_decimals.values() for code in codes]
+    others.append("")  # not known: then the amount says nothing
+    usual = When(~Q(**{f"{currency}__in": others}), then=told(_MOST_HAVE))  # one look for most amounts
     cases = [When(**{f"{currency}__in": codes}, then=told(each)) for each, codes in by_decimals.items()]
-    return Case(*cases, default=told(_MOST_HAVE), output_field=TextField())
+    return Case(usual, *cases, output_field=TextField())
 
 
 _MOST_HAVE = 2  # decimals

@@ -57,6 +57,24 @@ class Period:
     def holds(self, day: date) -> bool:
         return self.first <= day <= self.last
 
+    def in_months(self) -> tuple[Period | None, Period | None, Period | None]:
+        """
+        The days before its first whole month, all its whole months, and the days after the last of them.
+
+        None for each of these that it does not have. Where there is no whole month, all days come before it.
+
+        >>> before, months, after = Period(date(2027, 1, 15), date(2027, 3, 31)).in_months()
+        >>> str(before.last), str(months.first), after
+        ('2027-01-31', '2027-02-01', None)
+        """
+        first = self.first if self.first.day == 1 else add_months(self.first, 1)
+        end = month_of(self.last + ONE_DAY)
+        if first >= end:
+            return self, None, None
+        before = Period(self.first, first - ONE_DAY) if self.first < first else None
+        after_them = Period(end, self.last) if end <= self.last else None
+        return before, Period(first, end - ONE_DAY), after_them
+
     def parts(self, granularity: Granularity) -> Iterator[Period]:
         """The period, divided; the first and the last part may be cut off."""
         first = self.first

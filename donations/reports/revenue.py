@@ -20,6 +20,8 @@ _FIGURES = {
     "settled": Kind.SETTLEMENT,
 }
 FIGURES = tuple(_FIGURES)
+_KINDS = tuple(kind.value for kind in _FIGURES.values())  # in the order of the figures
+_PAYMENT = Kind.PAYMENT.value
 
 
 def revenue(
@@ -47,8 +49,8 @@ def revenue(
     parts = list(period.parts(granularity))
     by_part: dict[tuple[str, int], list[rollups.Row]] = defaultdict(list)
     place = 0
-    for row in sorted(rows, key=lambda row: row.day):
-        while not parts[place].holds(row.day):
+    for row in rows:  # the earliest first
+        while row.day > parts[place].last:
             place += 1
         by_part[row.currency, place].append(row)
     return {
@@ -64,29 +66,29 @@ def _totals(rows: list[rollups.Row]) -> dict[str, Any]:
     intervals: dict[str, list[rollups.Row]] = defaultdict(list)
     for row in rows:
         intervals[row.interval].append(row)
-    return {
-        **_sums(rows),
-        "by_interval": {interval: _sums(some) for interval, some in sorted(intervals.items())},
-    }
+    by_interval = {interval: _sums(some) for interval, some in sorted(intervals.items())}
+    (*_, only) = by_interval.values() or (None,)
+    return {**(only if only and len(by_interval) == 1 else _sums(rows)), "by_interval": by_interval}
 
 
 def _sums(rows: list[rollups.Row]) -> dict[str, int]:
-    amounts: Counter[str] = Counter()
-    counts: Counter[str] = Counter()
-    fees = 0
+    amounts = dict.fromkeys(_KINDS, 0)
+    payments = fees = 0
     for row in rows:
         amounts[row.kind] += row.amount
-        counts[row.kind] += row.count
         fees += row.fee
+        if row.kind == _PAYMENT:
+            payments += row.number
+    gross, refunds, disputes, settled = amounts.values()
     return {
-        "payments": counts[Kind.PAYMENT],
-        "gross": amounts[Kind.PAYMENT],
-        "refunds": amounts[Kind.REFUND],
-        "disputes": amounts[Kind.DISPUTE],
-        "kept": amounts[Kind.PAYMENT] + amounts[Kind.REFUND] + amounts[Kind.DISPUTE],
-        "settled": amounts[Kind.SETTLEMENT],
+        "payments": payments,
+        "gross": gross,
+        "refunds": refunds,
+        "disputes": disputes,
+        "kept": gross + refunds + disputes,
+        "settled": settled,
         "fees": fees,
-        "net": amounts[Kind.SETTLEMENT] - fees,
+        "net": settled - fees,
     }
 
 

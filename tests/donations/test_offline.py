@@ -15,7 +15,7 @@ from django.urls import reverse
 from donations import doubles, offline, queries
 from donations.models import Campaign, Contribution, JournalEntry, OfflineGift, Payment
 from donations.money import Money
-from donations.reports import rollups
+from donations.reports import rebuilding
 from members import clock
 from members import queries as members
 from members.models import Membership, Message
@@ -157,7 +157,7 @@ def test_a_gift_that_was_entered_by_mistake_is_voided_with_a_reason(house: House
     gift.refresh_from_db()
     payment = Payment.objects.get()
     assert (payment.state, payment.receipt_number) == ("VOIDED", number)
-    assert rollups.compare().agrees
+    assert rebuilding.compare().agrees
     told = JournalEntry.objects.filter(payment=payment)
     assert sorted(told.values_list("amount_minor", "stands")) == [(-5000, False), (5000, False)]
     assert gift.void_reason == "It was meant for another newsroom."

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+import uuid
 import zipfile
 from decimal import Decimal
 
@@ -146,17 +147,60 @@ def test_a_file_is_made_piece_by_piece(house, monkeypatch):
     rows = list(csv.reader(io.StringIO(b"".join(exports.as_csv(export, question)).decode("utf-8-sig"))))
     assert [row[6] for row in rows] == ["gift", "7.00", "7.01", "7.02", "7.03", "7.04"]
 
+    Contribution.objects.filter(amount_minor__in=[700, 702, 703]).delete()
+    monkeypatch.setattr(exports, "PIECE", 1)
+    left = list(exports.pieces(export, question))  # however far their keys are apart
+    assert [piece.rows for piece in left] == [1, 1]
+    assert [
+        row[6] for row in csv.reader(b"".join(piece.content for piece in left).decode().splitlines())
+    ] == [
+        "7.01",
+        "7.04",
+    ]
+
 
 def test_what_postgresql_writes_on_its_own_is_what_we_would_write(house):
     """Each kind of cell, the formulas among them. (On SQLite it is we who write, in pieces.)"""
     house.give_and_pay(amount=2500)
     house.give_and_pay(amount=3000, currency="JPY", email="grace@example.org", interval="month")
     house.give_and_pay(amount=5120, currency="KWD", email="three@example.org")
+    small = Payment.objects.get(currency="KWD")
+    # Whatever a bank may settle: less than the fee, nothing, a coin, more than a hundred million.
+    for number, (net, currency) in enumerate(
+        [
+            (-5, "USD"),
+            (0, "USD"),
+            (99, "EUR"),
+            (-1_205, "BHD"),
+            (7, "JPY"),
+            (12_345_678_901, "USD"),
+            (-50, ""),
+        ]
+    ):
+        small.pk, small.public_id, small.receipt_number = None, uuid.uuid4(), f"-{number}"
+        small.stripe_payment_intent_id, small.stripe_charge_id = f"pi_{number}", f"ch_{number}"
+        small.fee_minor, small.settlement_minor, small.net_minor = 45, net + 45, net
+        small.settlement_currency, small.refunded_minor = currency, number
+        small.save(force_insert=True)
     reminder = {"email": "ada@example.org", "remind": "next_month", "consent_version": "reminder-1"}
     assert house.api.post("/api/v1/reminders/", reminder, content_type="application/json").status_code == 202
     house.advance(days=40)
     campaign, now = factories.a_campaign("-5"), clock.now()
-    for text in (*FORMULAS, "a = b", "", 'say "a", b', "Привет", "a\nb", "\\."):
+    for text in (
+        *FORMULAS,
+        "a = b",
+        "",
+        "Zz",
+        "z\r=1",
+        "[1]",
+        "^x",
+        "`x",
+        "_\n-1",
+        'say "a", b',
+        "Привет",
+        "a\nb",
+        "\\.",
+    ):
         Contribution.objects.create(
             campaign=campaign, interval="once", amount_minor=500, currency="USD", livemode=False,
             created_at=now, checkout_attempted_at=now, source={"utm_source": text},

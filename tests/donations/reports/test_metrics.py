@@ -7,7 +7,7 @@ from datetime import date, timedelta
 import pytest
 
 from donations.models import BalanceEntry, Contribution, Dunning, JournalEntry, Payment, Payout, Subscription
-from donations.reports import campaigns, catalogue, giving, payouts, plans, recovery, rollups, years
+from donations.reports import campaigns, catalogue, giving, payouts, plans, rebuilding, recovery, rollups, years
 from donations.reports.catalogue import Question, Window
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters
@@ -123,7 +123,7 @@ def test_a_bank_that_takes_money_is_in_the_journal_and_in_the_rate_of_disputes(h
     house.catch_up()
 
     assert disputed() == 0
-    assert rollups.compare().agrees
+    assert rebuilding.compare().agrees
     assert JournalEntry.objects.filter(kind="DISPUTE").count() == 2
 
 
