@@ -70,13 +70,13 @@ class Desk:
     def __init__(self) -> None:
         from django.contrib.auth.models import Group, User
         from django.test import Client
-        from django_otp.plugins.otp_totp.models import TOTPDevice
 
         from staff import roles
+        from staff.models import AuthenticatorApp
 
         somebody, _ = User.objects.get_or_create(username="everybody", defaults={"is_staff": True})
         somebody.groups.set(Group.objects.filter(name__in=list(roles.ROLES)))
-        device, _ = TOTPDevice.objects.get_or_create(user=somebody, confirmed=True)
+        device, _ = AuthenticatorApp.objects.get_or_create(user=somebody, confirmed=True)
         self.user = somebody
         self.client = Client(headers={"Host": HOST, "X-Forwarded-Proto": "https"})
         self.client.force_login(somebody)
