@@ -7,6 +7,7 @@ line, and answers each page's name on its input with a line of what it took.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -99,7 +100,9 @@ class Desk:
 
         began = time.perf_counter()
         with connection.execute_wrapper(count):
-            response = self.client.post(address, sent) if sent else self.client.get(address)
+            # A term that is typed into a list leads on to the list.
+            post = functools.partial(self.client.post, address, sent, follow=" list, " in page)
+            response = post() if sent else self.client.get(address)
         elapsed = (time.perf_counter() - began) * 1000
         rows = response.content.count(b"<tr")
         return {"statements": len(statements), "ms": elapsed, "rows": rows, "status": response.status_code}
@@ -126,10 +129,11 @@ class Desk:
                 (reverse("admin:find"), {"q": str(_value(middle, path))}),
             )
         for model, model_admin in admin.site._registry.items():
-            for name, address in self._of(model, model_admin):
-                yield f"{model._meta.label_lower} {name}", (address, {})
+            for name, address, *sent in self._of(model, model_admin):
+                yield f"{model._meta.label_lower} {name}", (address, {"q": sent[0]} if sent else {})
 
-    def _of(self, model: Any, model_admin: Any) -> Iterator[tuple[str, str]]:
+    def _of(self, model: Any, model_admin: Any) -> Iterator[tuple[str, ...]]:
+        """The name of each page of a list and its address; of a search what is typed as well."""
         from django.urls import reverse
 
         base = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -147,8 +151,8 @@ class Desk:
             return
         for path in _SEARCHED.get(model._meta.label_lower, ()):
             if term := _value(row, path):
-                yield f"list, search by {path.replace('.', ' ')}", f"{there}?{urlencode({'q': term})}"
-        yield "list, search for nothing there", f"{there}?q=nothing_there"
+                yield f"list, search by {path.replace('.', ' ')}", there, str(term)
+        yield "list, search for nothing there", there, "nothing_there"
         yield "page", reverse(f"{base}_change", args=[row.pk])
         yield "history", reverse(f"{base}_history", args=[row.pk])
         if model_admin.has_delete_permission(request, row):

@@ -8,7 +8,6 @@ found by the whole address.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
@@ -102,8 +101,8 @@ class MergesOfMember(ForEyes, Window, admin.TabularInline[Merge, Member]):
 
 
 @admin.register(Member)
-class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
-    """Readers, found by one of their whole e-mail addresses or by id."""
+class MemberAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmin[Member]):
+    """Readers, found by one of their whole e-mail addresses or by id, with all addresses of the same person."""
 
     list_display = ("public_id", "joined_at", "locale", "merged_into")
     list_filter = (("locale", _LOCALES),)
@@ -111,8 +110,6 @@ class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
     date_hierarchy = "joined_at"
     sorted_by = ("joined_at",)
     ordering = ("-joined_at", "-pk")
-    search_fields = ("public_id",)
-    search_help_text = "A whole e-mail address, or an id"
     fields = ("public_id", "whole_story", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
     inlines = (MembershipsOfMember, ConsentsOfMember, MergesOfMember)
 
@@ -123,19 +120,11 @@ class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
     ) -> tuple[QuerySet[Member], bool]:
-        term = search_term.strip()
-        if not term:
+        if not search_term.strip():
             return queryset, False
-        try:
-            member = queries.get_member(term)
-        except addresses.InvalidAddress:
-            try:
-                return queryset.filter(public_id=uuid.UUID(term)), False
-            except ValueError:
-                return queryset.none(), False
-        if member is None:
-            return queryset.none(), False
-        return queryset.filter(pk__in=people.members_of(member.pk)), False
+        found, _ = super().get_search_results(request, Member.objects.all(), search_term)
+        one = found.values_list("pk", flat=True).first()
+        return (queryset.none() if one is None else queryset.filter(pk__in=people.members_of(one))), False
 
     @admin.display(description="E-mail")
     def shown_email(self, member: Member) -> str:
