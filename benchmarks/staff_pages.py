@@ -167,23 +167,40 @@ class Desk:
 
 
 def _filters(model_admin: Any, request: Any) -> Iterator[tuple[str, str]]:
-    """Each choice of each filter, the years, a month and a day, and each column to sort by."""
+    """Each choice of each filter, also of what is rare; years, months and a day; each column to sort by."""
+    from benchmarks import staff_rare
+
     changes = model_admin.get_changelist_instance(request)
     for spec in changes.filter_specs:
         for choice in list(spec.choices(changes))[1:]:
             yield f"{spec.title}: {choice['display']}", choice["query_string"]
+    offered = {getattr(spec, "field_path", "") for spec in changes.filter_specs}
+    for column, value in staff_rare.rare_of(model_admin.model._meta.label_lower):
+        if column in offered:
+            yield f"{column}: of a few old rows", "?" + urlencode({column: value})
     if changes.date_hierarchy:
-        from members import clock
-
-        now, name = clock.now(), changes.date_hierarchy
-        for title, moment in (("this year", {"year": now.year}), ("last year", {"year": now.year - 1}),
-                              ("a month", {"year": now.year - 1, "month": 3}),
-                              ("a day", {"year": now.year - 1, "month": 3, "day": 3})):  # fmt: skip
-            yield f"{title}", "?" + urlencode({f"{name}__{part}": value for part, value in moment.items()})
+        yield from _dates(model_admin.model, changes.date_hierarchy)
     for number, column in enumerate(changes.list_display[1:], start=1):
         if column in getattr(model_admin, "sorted_by", ()) and changes.get_ordering_field(column):
             yield f"by {column}", f"?o={number}"
             yield f"by {column}, falling", f"?o=-{number}"
+
+
+def _dates(model: Any, name: str) -> Iterator[tuple[str, str]]:
+    """The way through the dates: each year that is offered, a month and a day, and days before and after all rows."""
+    from members import clock
+
+    now = clock.now()
+    steps: list[tuple[str, dict[str, int]]] = [
+        (f"{back} years ago" if back else "this year", {"year": now.year - back}) for back in range(7)
+    ]
+    month = {"year": now.year - 1, "month": 3}
+    steps += [("a month", month), ("a day", {**month, "day": 3}), ("next year", {"year": now.year + 1})]
+    first = model._default_manager.order_by(name).values_list(name, flat=True).first()
+    if first is not None:
+        steps.append(("the first month", {"year": first.year, "month": first.month}))
+    for title, moment in steps:
+        yield title, "?" + urlencode({f"{name}__{part}": value for part, value in moment.items()})
 
 
 def _value(row: Any, path: str) -> Any:

@@ -74,8 +74,7 @@ class StaffAdmin(UserAdmin[User]):
 
     @admin.display(description="Second factor", boolean=True)
     def has_second_factor(self, user: User) -> bool:
-        apps: Any = user.authenticatorapp_set  # type: ignore[attr-defined]  # by django-otp's `Device`
-        return any(app.confirmed for app in apps.all())
+        return any(app.confirmed for app in user.authenticatorapp_set.all())
 
     @admin.action(description="Take the second factor away (a lost phone)", permissions=["change"])
     def take_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
@@ -111,6 +110,20 @@ class AuditEntryAdmin(LongList, Window, admin.ModelAdmin[AuditEntry]):
     fields = (
         "number", "at", "actor", "act", "what", "subject", "shown_person", "facts", "shown_why", "previous", "hash",
     )  # fmt: skip
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """As the chain goes; of a year or a day by the moment, along whose index those are found."""
+        return ("-at", "-number") if self.is_of_dates(request) else ("-number",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """Of an actor or of a row: a row has its table's name with a point. Either goes along an index of its own."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        conditions = list(self.exactly(AuditEntry, "subject" if "." in term else "actor", term))
+        return (queryset.filter(*conditions) if conditions else queryset.none()), False
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None
