@@ -7,6 +7,7 @@ line, and answers each page's name on its input with a line of what it took.
 
 from __future__ import annotations
 
+import functools
 import json
 import sys
 import time
@@ -70,13 +71,13 @@ class Desk:
     def __init__(self) -> None:
         from django.contrib.auth.models import Group, User
         from django.test import Client
-        from django_otp.plugins.otp_totp.models import TOTPDevice
 
         from staff import roles
+        from staff.models import AuthenticatorApp
 
         somebody, _ = User.objects.get_or_create(username="everybody", defaults={"is_staff": True})
         somebody.groups.set(Group.objects.filter(name__in=list(roles.ROLES)))
-        device, _ = TOTPDevice.objects.get_or_create(user=somebody, confirmed=True)
+        device, _ = AuthenticatorApp.objects.get_or_create(user=somebody, confirmed=True)
         self.user = somebody
         self.client = Client(headers={"Host": HOST, "X-Forwarded-Proto": "https"})
         self.client.force_login(somebody)
@@ -99,7 +100,9 @@ class Desk:
 
         began = time.perf_counter()
         with connection.execute_wrapper(count):
-            response = self.client.post(address, sent) if sent else self.client.get(address)
+            # A term that is typed into a list leads on to the list.
+            post = functools.partial(self.client.post, address, sent, follow=" list, " in page)
+            response = post() if sent else self.client.get(address)
         elapsed = (time.perf_counter() - began) * 1000
         rows = response.content.count(b"<tr")
         return {"statements": len(statements), "ms": elapsed, "rows": rows, "status": response.status_code}
@@ -126,10 +129,11 @@ class Desk:
                 (reverse("admin:find"), {"q": str(_value(middle, path))}),
             )
         for model, model_admin in admin.site._registry.items():
-            for name, address in self._of(model, model_admin):
-                yield f"{model._meta.label_lower} {name}", (address, {})
+            for name, address, *sent in self._of(model, model_admin):
+                yield f"{model._meta.label_lower} {name}", (address, {"q": sent[0]} if sent else {})
 
-    def _of(self, model: Any, model_admin: Any) -> Iterator[tuple[str, str]]:
+    def _of(self, model: Any, model_admin: Any) -> Iterator[tuple[str, ...]]:
+        """The name of each page of a list and its address; of a search what is typed as well."""
         from django.urls import reverse
 
         base = f"admin:{model._meta.app_label}_{model._meta.model_name}"
@@ -147,8 +151,8 @@ class Desk:
             return
         for path in _SEARCHED.get(model._meta.label_lower, ()):
             if term := _value(row, path):
-                yield f"list, search by {path.replace('.', ' ')}", f"{there}?{urlencode({'q': term})}"
-        yield "list, search for nothing there", f"{there}?q=nothing_there"
+                yield f"list, search by {path.replace('.', ' ')}", there, str(term)
+        yield "list, search for nothing there", there, "nothing_there"
         yield "page", reverse(f"{base}_change", args=[row.pk])
         yield "history", reverse(f"{base}_history", args=[row.pk])
         if model_admin.has_delete_permission(request, row):
@@ -163,23 +167,40 @@ class Desk:
 
 
 def _filters(model_admin: Any, request: Any) -> Iterator[tuple[str, str]]:
-    """Each choice of each filter, the years, a month and a day, and each column to sort by."""
+    """Each choice of each filter, also of what is rare; years, months and a day; each column to sort by."""
+    from benchmarks import staff_rare
+
     changes = model_admin.get_changelist_instance(request)
     for spec in changes.filter_specs:
         for choice in list(spec.choices(changes))[1:]:
             yield f"{spec.title}: {choice['display']}", choice["query_string"]
+    offered = {getattr(spec, "field_path", "") for spec in changes.filter_specs}
+    for column, value in staff_rare.rare_of(model_admin.model._meta.label_lower):
+        if column in offered:
+            yield f"{column}: of a few old rows", "?" + urlencode({column: value})
     if changes.date_hierarchy:
-        from members import clock
-
-        now, name = clock.now(), changes.date_hierarchy
-        for title, moment in (("this year", {"year": now.year}), ("last year", {"year": now.year - 1}),
-                              ("a month", {"year": now.year - 1, "month": 3}),
-                              ("a day", {"year": now.year - 1, "month": 3, "day": 3})):  # fmt: skip
-            yield f"{title}", "?" + urlencode({f"{name}__{part}": value for part, value in moment.items()})
+        yield from _dates(model_admin.model, changes.date_hierarchy)
     for number, column in enumerate(changes.list_display[1:], start=1):
         if column in getattr(model_admin, "sorted_by", ()) and changes.get_ordering_field(column):
             yield f"by {column}", f"?o={number}"
             yield f"by {column}, falling", f"?o=-{number}"
+
+
+def _dates(model: Any, name: str) -> Iterator[tuple[str, str]]:
+    """The way through the dates: each year that is offered, a month and a day, and days before and after all rows."""
+    from members import clock
+
+    now = clock.now()
+    steps: list[tuple[str, dict[str, int]]] = [
+        (f"{back} years ago" if back else "this year", {"year": now.year - back}) for back in range(7)
+    ]
+    month = {"year": now.year - 1, "month": 3}
+    steps += [("a month", month), ("a day", {**month, "day": 3}), ("next year", {"year": now.year + 1})]
+    first = model._default_manager.order_by(name).values_list(name, flat=True).first()
+    if first is not None:
+        steps.append(("the first month", {"year": first.year, "month": first.month}))
+    for title, moment in steps:
+        yield title, "?" + urlencode({f"{name}__{part}": value for part, value in moment.items()})
 
 
 def _value(row: Any, path: str) -> Any:

@@ -2,8 +2,7 @@
 The newsroom that `benchmarks.staff` asks about: members with all that comes of them, in the shares of a real one.
 
 Of a hundred readers 60 give every month, 20 every year, 20 gave once; 4 were merged, 2 in a hundred payments were given
-back, 3 failed. What is rare in life (disputes, drift, second charges) fills at least one page of its list, so that a
-small newsroom's page shows as many rows as a large one's. All is written in bulk, `AT_ONCE` rows a statement.
+back, 3 failed. What is rare is `staff_rare`'s. All is written in bulk, `AT_ONCE` rows a statement.
 """
 
 from __future__ import annotations
@@ -33,18 +32,19 @@ def address(number: int) -> str:
 
 def lay_out(members: int) -> None:
     """So many members on an empty, migrated database that has `sample.lay_out`'s campaign and tiers."""
+    from benchmarks import staff_rare
     from members import clock
 
     now = clock.now()
     _setting(now)
     for first in range(0, members, AT_ONCE):
         _Batch(range(first, min(first + AT_ONCE, members)), members, now).write()
-    _once(members, now)
+    staff_rare.lay_out(members, now)
     with connection.cursor() as cursor:
-        cursor.execute("ANALYZE")
+        cursor.execute("VACUUM ANALYZE")
 
 
-def _put(model: type[models.Model], each: dict[str, Sequence[Any]], **same: Any) -> range:
+def put(model: type[models.Model], each: dict[str, Sequence[Any]], **same: Any) -> range:
     """Insert rows and say their primary keys: nobody else writes here, and they come in order."""
     from members.rows import insert_columns
 
@@ -65,7 +65,8 @@ def _put(model: type[models.Model], each: dict[str, Sequence[Any]], **same: Any)
     return range(highest + 1, highest + 1 + count)
 
 
-def _ids(count: int) -> list[uuid.UUID]:
+def ids(count: int) -> list[uuid.UUID]:
+    """So many names of rows."""
     return [uuid.uuid4() for _ in range(count)]
 
 
@@ -110,15 +111,15 @@ def _setting(now: datetime) -> None:
         for slug in ("control", "warm"):
             AskVariant.objects.create(test=test, slug=slug)
     days = [(now - timedelta(days=day)).date() for day in range(300)]
-    _put(
+    put(
         AskCount,
         {"day": days, "variant": [AskVariant.objects.all()[0].pk] * 300},
         campaign=campaign.pk,
         shown=100,
     )
-    _put(TurnedAway, {"day": days}, scope="network", count=3)
+    put(TurnedAway, {"day": days}, scope="network", count=3)
     moments = [now - timedelta(days=day) for day in range(300)]
-    _put(
+    put(
         CampaignChange,
         {"at": moments},
         campaign=campaign.pk,
@@ -127,12 +128,12 @@ def _setting(now: datetime) -> None:
         before="a",
         after="b",
     )
-    _put(ReconcileRun, {"started_at": moments, "finished_at": moments, "since": moments}, scope="OBJECTS")
-    _put(FileImport, {"public_id": _ids(150), "uploaded_at": moments[:150], "imported_at": moments[:150]},
+    put(ReconcileRun, {"started_at": moments, "finished_at": moments, "since": moments}, scope="OBJECTS")
+    put(FileImport, {"public_id": ids(150), "uploaded_at": moments[:150], "imported_at": moments[:150]},
          campaign=campaign.pk, digest="0" * 64, uploaded_by="staff:1", rows=10, taken=10)  # fmt: skip
-    _put(StripeImport, {"started_at": moments[:5], "finished_at": moments[:5]}, campaign=campaign.pk, livemode=False,
+    put(StripeImport, {"started_at": moments[:5], "finished_at": moments[:5]}, campaign=campaign.pk, livemode=False,
          stage="DONE")  # fmt: skip
-    _put(Payout, {"stripe_id": [f"po_{day}" for day in range(300)], "created_at": moments, "arrives_at": moments,
+    put(Payout, {"stripe_id": [f"po_{day}" for day in range(300)], "created_at": moments, "arrives_at": moments,
                   "listed_at": moments},
          state="PAID", amount_minor=100_000, listed_minor=100_000, currency="USD", is_automatic=True,
          can_be_listed=True)  # fmt: skip
@@ -163,10 +164,10 @@ class _Batch:
         from members import crypto
         from members.models import Bounce, Consent, Mark, Member, Membership, MembershipStep, Merge
 
-        public, addresses = _ids(self.count), [address(number) for number in self.numbers]
+        public, addresses = ids(self.count), [address(number) for number in self.numbers]
         self.hashes = [crypto.lookup_hash(text) for text in addresses]
         sealed = _sealed(Member, public, email=addresses, name=(f"Sample Reader {n}" for n in self.numbers))
-        self.members = _put(
+        self.members = put(
             Member,
             {
                 **sealed,
@@ -177,10 +178,10 @@ class _Batch:
         )
         doubles = [place for place, number in enumerate(self.numbers) if number % 25 == 7]
         self.alias = {self.members[place]: self.members[place - 1] for place in doubles}
-        _put(
+        put(
             Merge,
             {
-                **_sealed(Merge, _ids(len(doubles)), why=("They wrote to us." for _ in doubles)),
+                **_sealed(Merge, ids(len(doubles)), why=("They wrote to us." for _ in doubles)),
                 "kept": [self.members[place - 1] for place in doubles],
                 "duplicate": [self.members[place] for place in doubles],
                 "merged_at": [self.joined[place] for place in doubles],
@@ -193,17 +194,17 @@ class _Batch:
                 "WHERE m.duplicate_id = members_member.id AND members_member.id >= %s",
                 [self.members[0]],
             )
-        _put(
+        put(
             Bounce,
             {"email_hash": self.hashes[::9], "since": self.joined[::9]},
             kind="hard",
             source="provider",
         )
-        _put(Consent, {"member": self.members[::2], "granted_at": self.joined[::2]}, purpose="newsletter",
+        put(Consent, {"member": self.members[::2], "granted_at": self.joined[::2]}, purpose="newsletter",
              text_version="1", source="widget")  # fmt: skip
         cards = [f"bench:{n - 1 if n % 50 == 9 else n:064d}" for n in self.numbers]
-        _put(Mark, {"member": self.members, "value": cards}, kind="CARD")
-        _put(Mark, {"member": self.members, "value": [f"bench:{n:064x}" for n in self.numbers]}, kind="PLACE")
+        put(Mark, {"member": self.members, "value": cards}, kind="CARD")
+        put(Mark, {"member": self.members, "value": [f"bench:{n:064x}" for n in self.numbers]}, kind="PLACE")
         Mark.objects.filter(
             kind="CARD", member__in=[row for row in self.members if row % 50 in (9, 10)]
         ).update(is_shared=True)
@@ -214,7 +215,7 @@ class _Batch:
             "grace_until": [moment + timedelta(days=7) for moment in paid],
             "tier": [1 + number % 2 for number in self.numbers],
         }
-        memberships = _put(
+        memberships = put(
             Membership,
             {
                 **stands,
@@ -226,7 +227,7 @@ class _Batch:
             },
         )
         for kind in ("STARTED", "RENEWED"):
-            _put(
+            put(
                 MembershipStep,
                 {**stands, "membership": memberships, "at": self.joined, "recorded_at": self.joined},
                 kind=kind, reference=kind, why="A payment arrived", actor="Stripe",
@@ -243,12 +244,12 @@ class _Batch:
         )
 
         customers = [f"cus_{number}" for number in self.numbers]
-        _put(StripeCustomer, {"stripe_id": customers, "member": self.members}, livemode=False)
+        put(StripeCustomer, {"stripe_id": customers, "member": self.members}, livemode=False)
         variants = [number % 6 + 1 if number % 5 == 0 else None for number in self.numbers]
-        self.contributions = _put(
+        self.contributions = put(
             Contribution,
             {
-                "public_id": _ids(self.count),
+                "public_id": ids(self.count),
                 "member": self.members,
                 "interval": self.interval,
                 "currency": self.currency,
@@ -263,10 +264,10 @@ class _Batch:
             amount_minor=500, livemode=False, checkout_state="COMPLETED",
         )  # fmt: skip
         left = self.joined[::4]
-        _put(
+        put(
             Contribution,
             {
-                "public_id": _ids(len(left)),
+                "public_id": ids(len(left)),
                 "created_at": left,
                 "checkout_attempted_at": left,
                 "stripe_session_id": [f"cs_left_{number}" for number in self.numbers[::4]],
@@ -277,7 +278,7 @@ class _Batch:
         repeat = [place for place, kind in enumerate(self.interval) if kind != "once"]
         states = [_state(self.numbers[place]) for place in repeat]
         joined = [self.joined[place] for place in repeat]
-        subscriptions = _put(
+        subscriptions = put(
             Subscription,
             {
                 "contribution": [self.contributions[place] for place in repeat],
@@ -290,9 +291,9 @@ class _Batch:
             },
             amount_minor=500, next_payment_at=self.now + timedelta(days=9),
         )  # fmt: skip
-        _put(CardWatch, {"subscription": subscriptions}, looked_30_for=self.now)
+        put(CardWatch, {"subscription": subscriptions}, looked_30_for=self.now)
         changed = subscriptions[::10]
-        _put(
+        put(
             SubscriptionChange,
             {"subscription": changed, "event_id": [f"evt_change_{pk}" for pk in changed]},
             kind="AMOUNT", at=self.now - timedelta(days=40), amount_before=500, amount_after=700,
@@ -300,7 +301,7 @@ class _Batch:
         for kind, part in (("RENEWAL", subscriptions[::4]), ("CARD", subscriptions[::7])):
             when = [self.now + timedelta(days=pk % 90 - 60) for pk in part]
             accepted = [pk % 100 != 3 for pk in part]
-            _put(
+            put(
                 Notice,
                 {
                     "subscription": part,
@@ -332,10 +333,10 @@ class _Batch:
                  for failed, by_hand in zip(fails, offline, strict=True)]  # fmt: skip
         paid = [at if word == "SUCCEEDED" else None for at, word in zip(moments, state, strict=True)]
         by_stripe = [None if by_hand else name for name, by_hand in zip(names, offline, strict=True)]
-        payments = _put(
+        payments = put(
             Payment,
             {
-                "public_id": _ids(len(rows)),
+                "public_id": ids(len(rows)),
                 "contribution": [self.contributions[place] for place, _, _ in rows],
                 "currency": [self.currency[place] for place, _, _ in rows],
                 "state": state,
@@ -352,7 +353,7 @@ class _Batch:
         )
         self.payments = payments
         back = [place for place in range(len(rows)) if paid[place] and place % 50 == 3]
-        _put(
+        put(
             Refund,
             {
                 "payment": [payments[place] for place in back],
@@ -363,7 +364,7 @@ class _Batch:
         )  # fmt: skip
         failed = [place for place in range(len(rows)) if state[place] == "FAILED"]
         is_open = [place % 2 == 0 for place in failed]
-        _put(
+        put(
             Dunning,
             {
                 "payment": [payments[place] for place in failed],
@@ -375,7 +376,7 @@ class _Batch:
             mails=1,
         )
         settled = [place for place in range(len(rows)) if by_stripe[place] and paid[place]]
-        _put(
+        put(
             BalanceEntry,
             {
                 "stripe_id": [f"txn_{names[place]}" for place in settled],
@@ -387,10 +388,10 @@ class _Batch:
             kind="charge", currency="USD", amount_minor=500, fee_minor=45, net_minor=455,
         )  # fmt: skip
         by_hand = [place for place, is_by_hand in enumerate(offline) if is_by_hand]
-        _put(
+        put(
             OfflineGift,
             {
-                "public_id": _ids(len(by_hand)),
+                "public_id": ids(len(by_hand)),
                 "payment": [payments[place] for place in by_hand],
                 "received_on": [moments[place].date() for place in by_hand],
                 "entered_at": [moments[place] for place in by_hand],
@@ -398,7 +399,7 @@ class _Batch:
             method="CHEQUE", entered_by="staff:1",
         )  # fmt: skip
         word = ["PARKED" if place % 900 == 11 else "PROCESSED" for place in range(len(rows))]
-        _put(
+        put(
             StripeEvent,
             {
                 "stripe_id": [f"evt_{name}" for name in names],
@@ -416,10 +417,10 @@ class _Batch:
         from members.models import Message
 
         rows = [(place, turn) for place in range(self.count) for turn in range(4)]
-        public = _ids(len(rows))
+        public = ids(len(rows))
         moments = [self.now - (self.now - self.joined[place]) * (turn / 4) for place, turn in rows]
         fails = [position % 40 == 9 for position in range(len(rows))]
-        _put(
+        put(
             Message,
             {
                 **_sealed(
@@ -451,10 +452,10 @@ class _Batch:
         part = range(0, self.count, 3)
         over = [self.numbers[place] % 2 == 0 for place in part]
         joined, hashes = [self.joined[place] for place in part], [self.hashes[place] for place in part]
-        reminders = _put(
+        reminders = put(
             Reminder,
             {
-                **_sealed(Reminder, _ids(len(part)), email=(address(self.numbers[place]) for place in part)),
+                **_sealed(Reminder, ids(len(part)), email=(address(self.numbers[place]) for place in part)),
                 "email_hash": hashes,
                 "state": ["DONE" if ended else "SCHEDULED" for ended in over],
                 "ended_at": [at if ended else None for at, ended in zip(joined, over, strict=True)],
@@ -464,12 +465,12 @@ class _Batch:
             kind="ONE_OFF", locale="en", consent_version="reminder-1", period=self.now.date().replace(day=1),
             anchor_day=1,
         )  # fmt: skip
-        _put(
+        put(
             ReminderSend,
-            {"reminder": reminders, "rid": _ids(len(part)), "person": hashes, "due_at": joined, "ready_at": joined},
+            {"reminder": reminders, "rid": ids(len(part)), "person": hashes, "due_at": joined, "ready_at": joined},
             period=self.now.date().replace(day=1), step=1,
         )  # fmt: skip
-        _put(Unsubscription, {"email_hash": self.hashes[5::8], "since": self.joined[5::8]})
+        put(Unsubscription, {"email_hash": self.hashes[5::8], "since": self.joined[5::8]})
 
     def _log(self) -> None:
         from members.models import AuditEntry
@@ -478,7 +479,7 @@ class _Batch:
         start, previous = (last.number, last.hash) if last else (0, "0" * 64)
         rows = [(place, act) for place in range(self.count) for act in ("LOOKED", "DONE")]
         hashes = [secrets.token_hex(32) for _ in rows]  # pages show them; nobody verifies this chain
-        _put(
+        put(
             AuditEntry,
             {
                 "number": list(range(start + 1, start + 1 + len(rows))),
@@ -499,58 +500,3 @@ def _state(number: int) -> str:
     rest = number % 100
     return ("CANCELLED" if rest < 18 else "PAST_DUE" if rest < 21 else "PAUSED" if rest < 25
             else "UNPAID" if rest == 25 else "ACTIVE")  # fmt: skip
-
-
-def _once(members: int, now: datetime) -> None:
-    """What is rare: at least a page of each."""
-    from donations.models import (
-        Dispute,
-        DoubleCharge,
-        Payment,
-        ReconcileFinding,
-        ReconcileRun,
-        StripeImportProblem,
-    )
-    from members.models import TwoPeople
-
-    count = max(A_PAGE, members // 200)
-    step = max(1, Payment.objects.count() // (2 * count))
-    payments = list(Payment.objects.order_by("pk").values_list("pk", flat=True)[::step])
-    moments = [now - timedelta(hours=3 * place) for place in range(count)]
-    _put(
-        Dispute,
-        {
-            "payment": payments[:count],
-            "stripe_id": [f"du_{place}" for place in range(count)],
-            "opened_at": moments,
-            "answer_due_at": moments,
-            "state": ["NEEDS_RESPONSE" if place % 20 == 0 else "LOST" for place in range(count)],
-        },
-        stripe_status="lost", amount_minor=500, currency="USD", reason="fraudulent",
-    )  # fmt: skip
-    _put(
-        DoubleCharge,
-        {
-            "public_id": _ids(count),
-            "first": payments[:count],
-            "second": payments[1 : count + 1],
-            "noticed_at": moments,
-            "state": ["REFUSED" if place % 20 == 0 else "KEPT" for place in range(count)],
-        },
-        match="CARD", decided_at=now,
-    )  # fmt: skip
-    run = ReconcileRun.objects.order_by("pk").first()
-    _put(
-        ReconcileFinding,
-        {"run": [run.pk if run and place < A_PAGE else 2 + place % 290 for place in range(count)],
-         "stripe_id": [f"in_{place}" for place in range(count)], "found_at": moments},
-        kind="invoice", what="is not in our books", outcome="FOUND",
-    )  # fmt: skip
-    _put(StripeImportProblem, {"stripe_id": [f"ch_{place}" for place in range(count)]}, run=1, kind="charge",
-         code="no_address", what="It has no address.")  # fmt: skip
-    pairs = [(pk, pk + 3) for pk in range(1, members - 4, max(4, members // A_PAGE))]
-    _put(
-        TwoPeople,
-        {"public_id": _ids(len(pairs)), "first": [one for one, _ in pairs], "second": [two for _, two in pairs]},
-        actor="staff:2", found_at=now,
-    )  # fmt: skip

@@ -78,7 +78,6 @@ INSTALLED_APPS = [
     "reminders",
     "django_otp",
     "django_otp.plugins.otp_static",
-    "django_otp.plugins.otp_totp",
     "staff",
     "staff.apps.StaffAdminConfig",  # Django's admin; behind ours, so that our templates come first
 ]
@@ -359,8 +358,7 @@ if not re.fullmatch(r"([A-Za-z0-9_-]+/)+", ADMIN_PATH) or ADMIN_PATH.startswith(
 # After how many minutes without a click, and how many hours in all, staff sign in again.
 STAFF_IDLE_MINUTES = env.number("STAFF_IDLE_MINUTES", 30, least=1)
 STAFF_SESSION_HOURS = env.number("STAFF_SESSION_HOURS", 8, least=1)
-OTP_TOTP_ISSUER = NEWSROOM_NAME
-OTP_TOTP_THROTTLE_FACTOR = OTP_STATIC_THROTTLE_FACTOR = 0  # staff.locks counts wrong codes
+OTP_STATIC_THROTTLE_FACTOR = 0  # staff.locks counts wrong codes
 LOGIN_URL = "admin:login"
 
 # --- Work in the background ---------------------------------------------------------------------

@@ -6,11 +6,12 @@ from django.contrib import admin
 
 from donations.models import ContributionChange, Leaving, Withdrawal
 from donations.standing import Picture
+from members.long_lists import LongList, few_values
 from members.windows import Window
 
 
 @admin.register(ContributionChange)
-class ContributionChangeAdmin(Window, admin.ModelAdmin[ContributionChange]):
+class ContributionChangeAdmin(LongList, Window, admin.ModelAdmin[ContributionChange]):
     """
     Who asked for what about contributions, and what came of it, newest first.
 
@@ -19,8 +20,9 @@ class ContributionChangeAdmin(Window, admin.ModelAdmin[ContributionChange]):
 
     list_display = ["asked_at", "kind", "state", "before_text", "after_text", "actor", "reason", "problem"]
     list_filter = ["kind", "state", "instead_of_stopping", "reason"]
-    search_fields = ["=contribution__subscription__stripe_id"]
+    exact_fields = ("contribution__subscription__stripe_id",)
     search_help_text = "Stripe's id of a subscription."
+    sorted_by = ("asked_at",)
     date_hierarchy = "asked_at"
 
     @admin.display(description="before")
@@ -62,11 +64,16 @@ class LeavingAdmin(Window, admin.ModelAdmin[Leaving]):
 
 
 @admin.register(Withdrawal)
-class WithdrawalAdmin(Window, admin.ModelAdmin[Withdrawal]):
+class WithdrawalAdmin(LongList, Window, admin.ModelAdmin[Withdrawal]):
     """Readers who withdrew from the contract, and whether everything has gone back to them."""
 
     list_display = ["declared_at", "place", "ended_at", "returned_at", "closed_at", "problem", "actor"]
-    list_filter = ["place", "problem", ("closed_at", admin.EmptyFieldListFilter)]
-    search_fields = ["=contribution__subscription__stripe_id"]
+    list_filter = [
+        ("place", few_values()),
+        ("problem", few_values()),
+        ("closed_at", admin.EmptyFieldListFilter),
+    ]
+    exact_fields = ("contribution__subscription__stripe_id",)
     search_help_text = "Stripe's id of a subscription."
+    sorted_by = ("declared_at",)
     date_hierarchy = "declared_at"

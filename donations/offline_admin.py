@@ -155,6 +155,10 @@ class OfflineGiftAdmin(LongList, Window, admin.ModelAdmin[OfflineGift]):
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         return request.user.has_perm("donations.record_offlinegift")
 
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """As they were entered; of a year or a day as they arrived, along whose index those are found."""
+        return ("-received_on", "-pk") if self.is_of_dates(request) else ("-entered_at", "-pk")
+
     def get_fields(self, request: HttpRequest, obj: OfflineGift | None = None) -> Any:
         """What was written by hand can name the giver: it is for those who enter and void gifts."""
         may_read = self.has_add_permission(request) or self.has_void_permission(request)

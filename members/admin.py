@@ -8,13 +8,11 @@ found by the whole address.
 from __future__ import annotations
 
 import re
-import uuid
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
 from django import forms
-from django.conf import settings
 from django.contrib import admin, messages
 from django.db.models import DateTimeField, Q, QuerySet, Value
 from django.http import HttpRequest
@@ -46,12 +44,13 @@ from members.models import (
     Tier,
     TierThreshold,
 )
+from members.models.message import MANY
 from members.revealing import MASK, opened
 from members.windows import Curtained, ForEyes, FoundByAddress, KeptWhileUsed, Window
 
-# Kinds and languages are known without looking which ones rows have.
-_KINDS = few_values(lambda: [(kind, kind.replace("_", " ")) for kind in sorted(emails.KINDS)])
-_LOCALES = few_values(lambda: settings.LANGUAGES)
+_RARE_KINDS = few_values(
+    lambda: [(kind, kind.replace("_", " ")) for kind in emails.KINDS if kind not in MANY]
+)
 
 # Of what a mail says: amounts, days and numbers. The rest can hold a name, or a link that is for its reader alone.
 _IMPERSONAL = re.compile(r"receipt_number|interval|locale|tier_name|campaign_title|\w+_text|\w+_on")
@@ -102,17 +101,14 @@ class MergesOfMember(ForEyes, Window, admin.TabularInline[Merge, Member]):
 
 
 @admin.register(Member)
-class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
-    """Readers, found by one of their whole e-mail addresses or by id."""
+class MemberAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmin[Member]):
+    """Readers, found by one of their whole e-mail addresses or by id, with all addresses of the same person."""
 
     list_display = ("public_id", "joined_at", "locale", "merged_into")
-    list_filter = (("locale", _LOCALES),)
     list_select_related = ("merged_into",)
     date_hierarchy = "joined_at"
     sorted_by = ("joined_at",)
     ordering = ("-joined_at", "-pk")
-    search_fields = ("public_id",)
-    search_help_text = "A whole e-mail address, or an id"
     fields = ("public_id", "whole_story", "shown_email", "shown_name", "locale", "joined_at", "shown_others")
     inlines = (MembershipsOfMember, ConsentsOfMember, MergesOfMember)
 
@@ -123,19 +119,11 @@ class MemberAdmin(Curtained, LongList, Window, admin.ModelAdmin[Member]):
     def get_search_results(
         self, request: HttpRequest, queryset: QuerySet[Member], search_term: str
     ) -> tuple[QuerySet[Member], bool]:
-        term = search_term.strip()
-        if not term:
+        if not search_term.strip():
             return queryset, False
-        try:
-            member = queries.get_member(term)
-        except addresses.InvalidAddress:
-            try:
-                return queryset.filter(public_id=uuid.UUID(term)), False
-            except ValueError:
-                return queryset.none(), False
-        if member is None:
-            return queryset.none(), False
-        return queryset.filter(pk__in=people.members_of(member.pk)), False
+        found, _ = super().get_search_results(request, Member.objects.all(), search_term)
+        one = found.values_list("pk", flat=True).first()
+        return (queryset.none() if one is None else queryset.filter(pk__in=people.members_of(one))), False
 
     @admin.display(description="E-mail")
     def shown_email(self, member: Member) -> str:
@@ -207,7 +195,7 @@ class MembershipAdmin(LongList, Window, admin.ModelAdmin[Membership]):
         "paid_through",
         "ends_at",
     )
-    list_filter = ("source_kind", "tier", ("currency", few_values()))
+    list_filter = ("source_kind", "tier")
     date_hierarchy = "started_at"
     sorted_by = ("started_at",)
     list_select_related = ("member", "tier")
@@ -288,7 +276,7 @@ class MessageAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmin
         "next_attempt_at",
         "failure_code",
     )
-    list_filter = ("state", ("kind", _KINDS), ("locale", _LOCALES))
+    list_filter = ("state", ("kind", _RARE_KINDS))
     ordering = ("-pk",)  # as they were owed, without an index on the moment
     fields = (
         "public_id",
@@ -364,11 +352,12 @@ class BounceForm(forms.ModelForm[Bounce]):
 
 
 @admin.register(DataRequest)
-class DataRequestAdmin(Window, admin.ModelAdmin[DataRequest]):
+class DataRequestAdmin(LongList, Window, admin.ModelAdmin[DataRequest]):
     """What readers asked about their own data, and how far it is; the answers themselves nobody sees here."""
 
     list_display = ("public_id", "kind", "state", "asked_at", "asked_by", "problem", "done_at")
     list_filter = ("kind", "state")
+    sorted_by = ("asked_at",)
     ordering = ("-asked_at", "-pk")
     fields = (
         "public_id",

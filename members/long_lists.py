@@ -55,6 +55,10 @@ class LongList:
     exact_fields: ClassVar[Sequence[str]] = ()
     sorted_by: ClassVar[Sequence[str]] = ()
 
+    def is_of_dates(self, request: HttpRequest) -> bool:
+        """Whether the list shows a year, a month or a day alone."""
+        return f"{self.date_hierarchy}__year" in request.GET  # type: ignore[attr-defined]  # Django's
+
     def get_sortable_by(self, request: HttpRequest) -> Any:
         return self.sorted_by
 
@@ -102,9 +106,9 @@ class LongList:
 
 def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> type[FieldListFilter]:
     """
-    A list filter for a column with few values.
+    A list filter for a column with few values: those that the newest `RECENT` rows have.
 
-    :param known: says all of them, each with its name; else those of the newest `RECENT` rows are offered.
+    :param known: says which are offered as well, each with its name, because they are rare and have an index.
     """
 
     class FewValues(FieldListFilter):
@@ -115,14 +119,15 @@ def few_values(known: Callable[[], Iterable[tuple[str, str]]] | None = None) -> 
             super().__init__(field, request, params, model, model_admin, field_path)
             chosen = params.get(self.lookup_kwarg) or self.used_parameters.get(self.lookup_kwarg)
             self.chosen = chosen[-1] if isinstance(chosen, list) else chosen
-            self.values = list(known()) if known else self._recent(model, field_path)
+            named = dict(known()) if known else {}
+            self.values = sorted({**dict(self._recent(model, field_path)), **named}.items())
             if self.chosen and self.chosen not in dict(self.values):
                 self.values.append((str(self.chosen), str(self.chosen)))
 
         @staticmethod
         def _recent(model: Any, name: str) -> list[tuple[str, str]]:
             newest = model._default_manager.order_by("-pk").values_list(name, flat=True)[:RECENT]
-            return [(value, value) for value in sorted(set(newest) - {"", None})]
+            return [(value, value) for value in set(newest) - {"", None}]
 
         def expected_parameters(self) -> list[str | None]:
             return [self.lookup_kwarg]

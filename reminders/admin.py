@@ -9,7 +9,6 @@ from __future__ import annotations
 import uuid
 from typing import Any
 
-from django.conf import settings
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -17,7 +16,7 @@ from django.utils.html import format_html
 
 from donations.models import Campaign
 from members import clock, emails
-from members.long_lists import LongList, few_values
+from members.long_lists import LongList
 from members.windows import Curtained, FoundByAddress, Window
 from reminders import letters, services
 from reminders.models import Reminder, ReminderSend, Switch, TurnedAway, Unsubscription
@@ -39,7 +38,6 @@ class ReminderAdmin(Curtained, FoundByAddress, LongList, Window, admin.ModelAdmi
     list_filter = (
         "state",
         "kind",
-        ("locale", few_values(lambda: settings.LANGUAGES)),
         "campaign",
         "held_out",
     )

@@ -49,8 +49,8 @@ class Reminder(models.Model):
     time_zone = models.CharField(max_length=64, blank=True, default="")
     country = models.CharField(max_length=2, blank=True, default="")
     campaign = models.ForeignKey(
-        Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="reminders"
-    )
+        Campaign, on_delete=models.PROTECT, null=True, blank=True, related_name="reminders", db_index=False
+    )  # the index below has it in front
     interval = models.CharField(max_length=8, choices=_INTERVALS, blank=True, default="")
     amount_minor = models.BigIntegerField(null=True, blank=True)
     currency = models.CharField(max_length=3, blank=True, default="")
@@ -134,6 +134,9 @@ class Reminder(models.Model):
             Index(fields=["ended_at"], condition=Q(ended_at__isnull=False), name="reminder_ended"),
             Index(fields=["created_at", "id"], name="reminder_by_beginning"),
             Index(fields=["state", "created_at", "id"], name="reminder_by_state"),
+            Index(fields=["kind", "created_at", "id"], name="reminder_by_kind"),
+            Index(fields=["campaign", "created_at", "id"], name="reminder_by_campaign"),
+            Index(fields=["created_at", "id"], condition=Q(held_out=True), name="reminder_held_out"),
         ]
 
     def __str__(self) -> str:

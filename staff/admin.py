@@ -8,21 +8,23 @@ from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
 from django.core.exceptions import PermissionDenied
-from django.db.models import QuerySet
+from django.db.models import Prefetch, QuerySet
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils.html import format_html
 from django_otp.plugins.otp_static.models import StaticDevice
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import audit, clock, revealing
 from members.long_lists import LongList
 from members.models import AuditEntry
 from members.windows import Window
 from staff import second_factor
+from staff.models import AuthenticatorApp
 
 # Secrets of second factors are shown once, to their owner; nobody else has any business with them.
-admin.site.unregister([TOTPDevice, StaticDevice, User, Group])
+admin.site.unregister([StaticDevice, User, Group])
+
+_APPS = Prefetch("authenticatorapp_set", AuthenticatorApp.objects.defer("secret"))
 
 
 @admin.register(User)
@@ -47,7 +49,7 @@ class StaffAdmin(UserAdmin[User]):
     actions = ("take_second_factor",)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[User]:
-        return super().get_queryset(request).prefetch_related("groups", "totpdevice_set")
+        return super().get_queryset(request).prefetch_related("groups", _APPS)
 
     def get_readonly_fields(self, request: HttpRequest, obj: User | None = None) -> Any:
         return self.readonly_fields if request.user.is_superuser else (*self.readonly_fields, "is_superuser")
@@ -72,8 +74,7 @@ class StaffAdmin(UserAdmin[User]):
 
     @admin.display(description="Second factor", boolean=True)
     def has_second_factor(self, user: User) -> bool:
-        devices: Any = user.totpdevice_set  # type: ignore[attr-defined]  # django-otp's
-        return any(device.confirmed for device in devices.all())
+        return any(app.confirmed for app in user.authenticatorapp_set.all())
 
     @admin.action(description="Take the second factor away (a lost phone)", permissions=["change"])
     def take_second_factor(self, request: HttpRequest, users: QuerySet[User]) -> None:
@@ -109,6 +110,20 @@ class AuditEntryAdmin(LongList, Window, admin.ModelAdmin[AuditEntry]):
     fields = (
         "number", "at", "actor", "act", "what", "subject", "shown_person", "facts", "shown_why", "previous", "hash",
     )  # fmt: skip
+
+    def get_ordering(self, request: HttpRequest) -> Any:
+        """As the chain goes; of a year or a day by the moment, along whose index those are found."""
+        return ("-at", "-number") if self.is_of_dates(request) else ("-number",)
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[AuditEntry], search_term: str
+    ) -> tuple[QuerySet[AuditEntry], bool]:
+        """Of an actor or of a row: a row has its table's name with a point. Either goes along an index of its own."""
+        term = search_term.strip()
+        if not term:
+            return queryset, False
+        conditions = list(self.exactly(AuditEntry, "subject" if "." in term else "actor", term))
+        return (queryset.filter(*conditions) if conditions else queryset.none()), False
 
     def get_object(
         self, request: HttpRequest, object_id: str, from_field: str | None = None

@@ -7,11 +7,9 @@ the page shows it when it was revealed.
 
 from __future__ import annotations
 
-import uuid
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any
 
 from django.contrib.auth import get_user_model
 from django.db.models import Prefetch, Q
@@ -31,8 +29,18 @@ from donations.models import (
     SubscriptionChange,
 )
 from donations.money import Money
-from members import addresses, people, queries
-from members.models import AuditEntry, Consent, Member, Membership, MembershipStep, Merge, Message, StaffNote
+from members import data_rights, people, self_service
+from members.models import (
+    AuditEntry,
+    Consent,
+    DataRequest,
+    Member,
+    Membership,
+    MembershipStep,
+    Merge,
+    Message,
+    StaffNote,
+)
 from reminders.models import Reminder, ReminderSend
 
 _WITH_ACTION = (AuditEntry.Act.ASKED, AuditEntry.Act.DONE, AuditEntry.Act.REFUSED)
@@ -129,6 +137,7 @@ def get(pk: int, *, now: datetime) -> Person:
         *_merges(ids, names),
         *_consents(ids),
         *_mails(ids),
+        *_data_requests(ids, names),
         *_reminders(known),
         *_audited(ids, names),
     ]
@@ -286,9 +295,8 @@ def _notes(memberships: list[Membership], names: _Names) -> Iterator[Entry]:
 def _merges(ids: list[int], names: _Names) -> Iterator[Entry]:
     found = Merge.objects.filter(Q(kept__in=ids) | Q(duplicate__in=ids)).defer("why").order_by("-merged_at")
     for merge in found[:MOST]:
-        yield Entry(
-            merge.merged_at, "merge", "Two addresses found to be one person", names.later(merge.actor)
-        )
+        who = READER if merge.actor == self_service.ACTOR else names.later(merge.actor)
+        yield Entry(merge.merged_at, "merge", "Two addresses found to be one person", who)
         if merge.undone_at:
             yield Entry(merge.undone_at, "merge", "That was taken back", names.later(merge.undone_by))
 
@@ -308,6 +316,16 @@ def _mails(ids: list[int]) -> Iterator[Entry]:
         title = f"Mail: {mail.kind.replace('_', ' ')}"
         detail = mail.get_state_display() + (f" · {mail.failure_code}" if mail.failure_code else "")
         yield Entry(mail.sent_at or mail.owed_at, "mail", title, HOUSE, detail, there, tone)
+
+
+def _data_requests(ids: list[int], names: _Names) -> Iterator[Entry]:
+    for row in DataRequest.objects.filter(member__in=ids).order_by("-asked_at", "-pk")[:MOST]:
+        there = reverse("admin:members_datarequest_change", args=[row.pk])
+        title = f"Asked for: {row.get_kind_display().lower()}"
+        who = READER if row.asked_by == data_rights.READER else names.later(row.asked_by)
+        tone = "bad" if row.state == DataRequest.State.REFUSED else ""
+        detail = " · ".join(filter(None, [row.get_state_display(), row.problem.replace("_", " ")]))
+        yield Entry(row.asked_at, "person", title, who, detail, there, tone)
 
 
 def _reminders(known: list[Member]) -> Iterator[Entry]:
@@ -353,60 +371,3 @@ class _Names:
         users = get_user_model().objects.filter(pk__in=self._wanted).values_list("pk", "username")
         names = {f"staff:{pk}": name for pk, name in users}
         return [replace(entry, who=names.get(entry.who, entry.who)) for entry in story]
-
-
-# --- Finding somebody
-
-
-def find(term: str) -> Member | None:
-    """
-    The member that a whole e-mail address, an id of Stripe's, a receipt number or one of our ids leads to.
-    """
-    text = term.strip()
-    return _by_address(text) or _by_stripe(text) or _by_number(text)
-
-
-def _by_address(text: str) -> Member | None:
-    try:
-        return queries.get_member(text)
-    except addresses.InvalidAddress:
-        return None
-
-
-def _by_stripe(text: str) -> Member | None:
-    if len(text) > 255 or "_" not in text:
-        return None
-    wanted: dict[str, Any] = {
-        "cus": Q(member__stripe_customers__stripe_id=text),
-        "sub": Q(subscription__stripe_id=text),
-        "cs": Q(stripe_session_id=text),
-        "in": Q(payments__stripe_invoice_id=text),
-        "pi": Q(payments__stripe_payment_intent_id=text),
-        "ch": Q(payments__stripe_charge_id=text),
-        "py": Q(payments__stripe_charge_id=text),
-        "re": Q(payments__refunds__stripe_id=text),
-        "pyr": Q(payments__refunds__stripe_id=text),
-        "du": Q(payments__disputes__stripe_id=text),
-        "dp": Q(payments__disputes__stripe_id=text),
-    }
-    condition = wanted.get(text.split("_")[0])
-    if condition is None:
-        return None
-    found = Contribution.objects.filter(condition, member__isnull=False)
-    contribution = found.select_related("member").order_by("pk").first()
-    return contribution.member if contribution else None
-
-
-def _by_number(text: str) -> Member | None:
-    payment = Payment.objects.filter(receipt_number=text[:32]).select_related("contribution__member").first()
-    if payment is not None:
-        return payment.contribution.member
-    try:
-        public_id = uuid.UUID(text)
-    except ValueError:
-        return None
-    member = Member.objects.filter(public_id=public_id).first()
-    if member is not None:
-        return member
-    contribution = Contribution.objects.filter(public_id=public_id).select_related("member").first()
-    return contribution.member if contribution else None

@@ -9,7 +9,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import URLPattern, URLResolver, path
 
 from members import staff_session
-from staff import watching
+from staff import searching, watching
 
 
 class StaffSite(AdminSite):
@@ -22,14 +22,18 @@ class StaffSite(AdminSite):
         return staff_session.is_open(request)
 
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
-        return super().admin_view(watching.watched(view), cacheable)
+        return searching.without_addresses(super().admin_view(watching.watched(view), cacheable))
 
     def get_urls(self) -> list[URLPattern | URLResolver]:
         from staff import views
 
         seen = self.admin_view
         ours: list[URLPattern | URLResolver] = [
-            path("second-factor/", views.SecondFactor.as_view(), name="second-factor"),
+            path(
+                "second-factor/",
+                searching.without_addresses(views.SecondFactor.as_view()),
+                name="second-factor",
+            ),
             path("find/", seen(views.find), name="find"),
             path("person/<int:pk>/", seen(views.person), name="person"),
             path("do/<slug:slug>/<int:pk>/", seen(views.act), name="act"),
@@ -45,4 +49,6 @@ class StaffSite(AdminSite):
     def login(self, request: HttpRequest, extra_context: dict[str, Any] | None = None) -> HttpResponse:
         from staff import views
 
-        return views.sign_in(request, {**self.each_context(request), **(extra_context or {})})
+        sign_in = searching.without_addresses(views.sign_in)
+        page: HttpResponse = sign_in(request, {**self.each_context(request), **(extra_context or {})})
+        return page

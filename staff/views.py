@@ -21,7 +21,7 @@ from django.views.generic import View
 from members import audit, clock, revealing, staff_session
 from members.models import Member, Message
 from reminders.models import Reminder
-from staff import actions, agenda, locks, second_factor
+from staff import actions, agenda, finding, locks, second_factor
 from staff import person as persons
 from staff.forms import CodeForm, RevealForm, SignInForm
 
@@ -133,7 +133,7 @@ def find(request: HttpRequest) -> HttpResponse:
     term = request.POST.get("q", "") if request.method == "POST" else ""
     if not term.strip():
         return redirect("admin:index")
-    member = persons.find(term[:320])
+    member = finding.find(term[:320])
     if member is None:
         messages.warning(request, "Nobody was found. Addresses, ids and numbers are looked up as a whole.")
         return redirect("admin:index")

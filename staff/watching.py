@@ -12,6 +12,7 @@ from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 
 from members import audit, clock
+from staff import searching
 
 _Act = audit.Act
 _CHANGES = {"add_view": _Act.ADDED, "change_view": _Act.CHANGED, "delete_view": _Act.DELETED}
@@ -29,6 +30,8 @@ def watched(view: Callable[..., Any]) -> Callable[..., Any]:
         try:
             if isinstance(model_admin, ModelAdmin) and name == "changelist_view":
                 _refuse_hidden_action(model_admin, request)
+                if found := searching.asked_by_post(model_admin, request):
+                    return found
             response: HttpResponseBase = view(request, *args, **kwargs)
         except PermissionDenied:
             _denied(request, kwargs or {"args": " ".join(map(str, args))})

@@ -15,10 +15,10 @@ import pytest
 from django.contrib.auth.signals import user_logged_in
 from django.core.cache import cache
 from django.test import Client
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import staff_session
 from sandbox.server import Running, Sandbox
+from staff.models import AuthenticatorApp
 from tests import factories
 from tests.browser import CHROMIUM
 from tests.checked import CheckedSandbox
@@ -74,7 +74,7 @@ def _second_factor_of_staff(request: pytest.FixtureRequest) -> Iterator[None]:
 
 
 def _give_second_factor(request: Any, user: Any, **_signal: Any) -> None:
-    device, _ = TOTPDevice.objects.get_or_create(user=user, name="of the tests")
+    device, _ = AuthenticatorApp.objects.get_or_create(user=user, name="of the tests")
     staff_session.begin(request, device)
 
 

@@ -27,6 +27,7 @@ REAL_TIME = {
     "config/broker.py": "names of files, in the order in which they were written",
     "config/demo.py": "how long a process of the demo may take to start and to stop",
     "members/staff_session.py": "how long somebody sits at a desk, whatever the sandbox's clock says",
+    "staff/models.py": "codes of an app, which knows the real clock alone",
     "members/outbox.py": "a lease is about machines: it goes by the database's clock, and a batch by a stopwatch",
 }
 # The edges: what the outside world, a schedule, a person or (a mail backend) Django calls.

@@ -8,6 +8,8 @@ from django.db.models import CheckConstraint, F, Q
 from donations.models.payment import Dispute, Payment, Refund
 from donations.money import Money
 
+MANY = ("", "charge", "payment")  # kinds of which nearly every line is; "" waits for its figures
+
 
 class Payout(models.Model):
     """
@@ -125,7 +127,8 @@ class BalanceEntry(models.Model):
             ),
         ]
         indexes = [
-            models.Index(fields=["noted_at"], condition=Q(net_minor=None), name="balance_entry_waiting")
+            models.Index(fields=["noted_at"], condition=Q(net_minor=None), name="balance_entry_waiting"),
+            models.Index(fields=["kind", "id"], condition=~Q(kind__in=MANY), name="balance_entry_of_kind"),
         ]
 
     def __str__(self) -> str:

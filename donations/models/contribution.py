@@ -40,7 +40,9 @@ class Contribution(models.Model):
         STAFF = "STAFF", "Entered by staff"
 
     public_id = models.UUIDField(default=uuid.uuid4, unique=True, editable=False)
-    campaign = models.ForeignKey(Campaign, on_delete=models.PROTECT, related_name="contributions")
+    campaign = models.ForeignKey(
+        Campaign, on_delete=models.PROTECT, related_name="contributions", db_index=False
+    )  # the index below has it in front
     member = models.ForeignKey(
         Member, null=True, blank=True, on_delete=models.PROTECT, related_name="contributions"
     )
@@ -58,6 +60,7 @@ class Contribution(models.Model):
         blank=True,
         on_delete=models.PROTECT,
         related_name="contributions",
+        db_index=False,
         help_text="In which way of asking the gift was begun, where several were tried.",
     )
     was_held_out = models.BooleanField(
@@ -149,8 +152,23 @@ class Contribution(models.Model):
                 condition=~Q(stripe_customer_id=""),
                 name="contribution_of_customer",
             ),
+            models.Index(fields=["campaign", "created_at", "id"], name="contribution_by_campaign"),
+            models.Index(
+                fields=["variant", "created_at", "id"],
+                condition=Q(variant__isnull=False),
+                name="contribution_by_variant",
+            ),
+            models.Index(fields=["interval", "created_at", "id"], name="contribution_by_interval"),
+            models.Index(
+                fields=["created_at", "id"],
+                condition=Q(checkout_state="EXPIRED"),
+                name="contribution_expired",
+            ),
             models.Index(
                 fields=["created_at", "id"], condition=Q(was_held_out=True), name="contribution_held_out"
+            ),
+            models.Index(
+                fields=["created_at", "id"], condition=Q(was_held_out=False), name="contribution_not_held_out"
             ),
         ]
 

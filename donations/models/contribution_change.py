@@ -119,7 +119,20 @@ class ContributionChange(models.Model):
                 fields=["asked_at"],
                 condition=Q(state__in=["ASKED", "TAKEN", "UNCLEAR"]),
                 name="contribution_change_unsettled",
-            )
+            ),
+            models.Index(fields=["asked_at", "id"], name="contribution_change_by_moment"),
+            models.Index(fields=["kind", "asked_at", "id"], name="contribution_change_by_kind"),
+            models.Index(fields=["state", "asked_at", "id"], name="contribution_change_by_state"),
+            models.Index(
+                fields=["asked_at", "id"],
+                condition=Q(instead_of_stopping=True),
+                name="contribution_change_saves",
+            ),
+            models.Index(
+                fields=["reason", "asked_at", "id"],
+                condition=~Q(reason=""),
+                name="contribution_change_reason",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -159,6 +172,16 @@ class Withdrawal(models.Model):
             CheckConstraint(
                 condition=Q(closed_at=None) | Q(next_try_at=None), name="withdrawal_closed_needs_no_try"
             )
+        ]
+        indexes = [
+            models.Index(fields=["declared_at", "id"], name="withdrawal_by_moment"),
+            models.Index(fields=["place", "declared_at", "id"], name="withdrawal_by_place"),
+            models.Index(
+                fields=["problem", "declared_at", "id"],
+                condition=~Q(problem=""),
+                name="withdrawal_with_problem",
+            ),
+            models.Index(fields=["declared_at", "id"], condition=Q(closed_at=None), name="withdrawal_open"),
         ]
 
     def __str__(self) -> str:

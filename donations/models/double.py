@@ -78,6 +78,7 @@ class DoubleCharge(models.Model):
             models.Index(fields=["decided_at"], condition=Q(state="UNDOING"), name="double_charge_undoing"),
             models.Index(fields=["noticed_at", "id"], name="double_charge_by_moment"),
             models.Index(fields=["state", "noticed_at", "id"], name="double_charge_by_state"),
+            models.Index(fields=["match", "noticed_at", "id"], name="double_charge_by_match"),
         ]
 
     def __str__(self) -> str:

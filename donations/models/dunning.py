@@ -62,6 +62,11 @@ class Dunning(models.Model):
             ),
             models.Index(fields=["first_failed_at", "id"], name="dunning_by_beginning"),
             models.Index(fields=["state", "first_failed_at", "id"], name="dunning_by_state"),
+            models.Index(
+                fields=["quiet_because", "first_failed_at", "id"],
+                condition=~Q(quiet_because=""),
+                name="dunning_quiet",
+            ),
         ]
 
     def __str__(self) -> str:

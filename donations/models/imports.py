@@ -66,7 +66,11 @@ class StripeImportProblem(models.Model):
                 fields=["run", "kind", "stripe_id"], name="stripe_import_problem_once_per_object"
             )
         ]
-        indexes = [models.Index(fields=["stripe_id"], name="stripe_import_problem_of")]
+        indexes = [
+            models.Index(fields=["stripe_id"], name="stripe_import_problem_of"),
+            models.Index(fields=["code", "id"], name="stripe_import_problem_by_code"),
+            models.Index(fields=["kind", "id"], name="stripe_import_problem_by_kind"),
+        ]
 
     def __str__(self) -> str:
         return f"{self.kind} {self.stripe_id}: {self.code}"

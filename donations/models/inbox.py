@@ -7,6 +7,18 @@ from django.db.models import CheckConstraint, Q
 
 from members.fields import EncryptedTextField
 
+# Types of which nearly every event is: those that each payment brings.
+MANY = (
+    "charge.succeeded",
+    "charge.updated",
+    "checkout.session.completed",
+    "customer.subscription.updated",
+    "invoice.created",
+    "invoice.paid",
+    "invoice_payment.paid",
+    "payment_intent.succeeded",
+)
+
 
 class StripeEvent(models.Model):
     """
@@ -64,6 +76,16 @@ class StripeEvent(models.Model):
             models.Index(
                 fields=["received_at", "id"], condition=Q(state="IGNORED"), name="stripe_event_ignored"
             ),
+            models.Index(
+                fields=["received_at", "id"],
+                condition=Q(state="QUARANTINED"),
+                name="stripe_event_quarantined",
+            ),
+            models.Index(
+                fields=["type", "received_at", "id"],
+                condition=~Q(type__in=MANY),
+                name="stripe_event_of_type",
+            ),
         ]
 
     def __str__(self) -> str:
@@ -116,6 +138,7 @@ class ReconcileFinding(models.Model):
             models.Index(fields=["outcome", "found_at"], name="reconcile_finding_by_outcome"),
             models.Index(fields=["found_at", "id"], name="reconcile_finding_by_moment"),
             models.Index(fields=["stripe_id"], name="reconcile_finding_of_object"),
+            models.Index(fields=["kind", "found_at", "id"], name="reconcile_finding_by_kind"),
         ]
 
     def __str__(self) -> str:

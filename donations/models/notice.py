@@ -107,6 +107,9 @@ class Notice(models.Model):
             models.Index(
                 fields=["hold", "charge_at", "id"], condition=~Q(hold="NONE"), name="notice_with_hold"
             ),
+            models.Index(
+                fields=["reason", "charge_at", "id"], condition=~Q(reason=""), name="notice_with_reason"
+            ),
         ]
 
     def __str__(self) -> str:

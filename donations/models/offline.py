@@ -63,6 +63,7 @@ class OfflineGift(models.Model):
             models.Index(
                 fields=["entered_at", "id"], condition=Q(voided_at__isnull=False), name="offline_gift_voided"
             ),
+            models.Index(fields=["method", "entered_at", "id"], name="offline_gift_by_method"),
         ]
 
     def __str__(self) -> str:

@@ -108,6 +108,7 @@ class Payment(models.Model):
             models.Index(fields=["contribution", "state"], name="payment_by_contribution"),
             models.Index(fields=["paid_at"], condition=Q(state="SUCCEEDED"), name="payment_paid"),
             models.Index(fields=["created_at", "id"], name="payment_by_beginning"),
+            models.Index(fields=["currency", "created_at", "id"], name="payment_by_currency"),
             models.Index(
                 fields=["state", "created_at", "id"],
                 condition=Q(state__in=["PROCESSING", "FAILED", "VOIDED"]),

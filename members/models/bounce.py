@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.db import models
-from django.db.models import CheckConstraint, Q
+from django.db.models import CheckConstraint, Index, Q
 
 
 class Bounce(models.Model):
@@ -34,6 +34,10 @@ class Bounce(models.Model):
         constraints = [
             CheckConstraint(condition=Q(kind__in=["hard", "complaint"]), name="bounce_kind_known"),
             CheckConstraint(condition=Q(source__in=["provider", "staff"]), name="bounce_source_known"),
+        ]
+        indexes = [
+            Index(fields=["kind", "id"], name="bounce_by_kind"),
+            Index(fields=["source", "id"], name="bounce_by_source"),
         ]
 
     def __str__(self) -> str:

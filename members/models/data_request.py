@@ -79,7 +79,10 @@ class DataRequest(models.Model):
             ),
         ]
         indexes = [
-            Index(fields=["asked_at"], name="data_request_open", condition=Q(state__in=["ASKED", "WORKING"]))
+            Index(fields=["asked_at"], name="data_request_open", condition=Q(state__in=["ASKED", "WORKING"])),
+            Index(fields=["asked_at", "id"], name="data_request_by_moment"),
+            Index(fields=["kind", "asked_at", "id"], name="data_request_by_kind"),
+            Index(fields=["state", "asked_at", "id"], name="data_request_by_state"),
         ]
 
     def __str__(self) -> str:

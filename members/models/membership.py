@@ -12,7 +12,7 @@ from django.db.models import CheckConstraint, F, Index, Q, UniqueConstraint
 from members.fields import EncryptedTextField
 from members.models.person import Member
 from members.models.standing import Standing
-from members.models.tier import CURRENCY
+from members.models.tier import CURRENCY, Tier
 
 
 class Membership(Standing):
@@ -33,6 +33,9 @@ class Membership(Standing):
     member = models.ForeignKey(Member, on_delete=models.PROTECT, related_name="memberships")
     source_kind = models.CharField(max_length=20, choices=Source)
     source_reference = models.CharField(max_length=100)
+    tier = models.ForeignKey(  # as in Standing; the index below has it in front
+        Tier, on_delete=models.PROTECT, null=True, blank=True, related_name="+", db_index=False
+    )
     currency = models.CharField(max_length=3, blank=True)
     started_at = models.DateTimeField()
     resumes_at = models.DateTimeField(null=True, blank=True, help_text="When a pause is to end.")
@@ -81,11 +84,8 @@ class Membership(Standing):
                 condition=Q(ended_at=None, ends_at__isnull=False),
             ),
             Index(fields=["started_at", "id"], name="membership_by_start"),
-            Index(
-                fields=["started_at", "id"],
-                name="membership_complimentary",
-                condition=Q(source_kind="COMPLIMENTARY"),
-            ),
+            Index(fields=["source_kind", "started_at", "id"], name="membership_by_source"),
+            Index(fields=["tier", "started_at", "id"], name="membership_by_tier"),
         ]
 
     def __str__(self) -> str:

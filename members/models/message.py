@@ -10,6 +10,8 @@ from django.db.models import CheckConstraint, Index, Q, UniqueConstraint
 from members.fields import EncryptedJSONField, EncryptedTextField, LookupHashField
 from members.models.person import Member
 
+MANY = ("receipt", "reminder")  # kinds of which nearly every mail is
+
 
 class Message(models.Model):
     """
@@ -82,6 +84,9 @@ class Message(models.Model):
                 condition=Q(state="FAILED", failure_code="recipient_refused"),
             ),
             Index(fields=["owed_at"], name="message_given_up", condition=Q(state="FAILED")),
+            # For staff: the list goes by the order in which mails were owed. What there are many of is found without.
+            Index(fields=["id"], name="message_failed", condition=Q(state="FAILED")),
+            Index(fields=["kind", "id"], name="message_of_kind", condition=~Q(kind__in=MANY)),
             Index(fields=["next_attempt_at"], name="message_owed", condition=Q(state="OWED")),
             Index(fields=["leased_until"], name="message_sending", condition=Q(state="SENDING")),
         ]

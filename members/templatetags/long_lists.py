@@ -11,7 +11,15 @@ from django.db.models import Max, Min
 from django.utils import formats, timezone
 from django.utils.text import capfirst
 
+from members.windows import BY_HASH
+
 register = template.Library()
+
+
+@register.filter
+def is_of_address(term: str) -> bool:
+    """Whether a list was searched by an address, for which hashes stand in its URL."""
+    return term.startswith(BY_HASH)
 
 
 @register.inclusion_tag("admin/date_hierarchy.html")

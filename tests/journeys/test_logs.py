@@ -177,7 +177,10 @@ def is_looked_up_by_staff(house: House) -> None:
     staff.post("/admin/login/", {"username": "editor", "password": "wrong-pass-phrase-of-an-editor"})
     staff.post("/admin/login/", {"username": "editor", "password": "a-pass-phrase-of-an-editor"})
     for model in ("members/member", "members/message", "donations/contribution", "donations/stripeevent"):
-        assert staff.get(f"/admin/{model}/", {"q": "ada@example.org"}).status_code == 200
+        for term in ({"q": "ada@example.org"}, {"q": "ada@example.org", "state": "SENT"}):
+            assert staff.post(f"/admin/{model}/", term, follow=True).status_code == 200
+            assert staff.get(f"/admin/{model}/", term, follow=True).status_code == 200
+        assert staff.get(f"/admin/{model}/ada@example.org/change/").status_code == 404
 
 
 def is_worked_for_by_tasks(house: House) -> None:

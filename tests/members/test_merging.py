@@ -359,7 +359,7 @@ def test_staff_find_a_person_by_any_of_the_addresses_and_see_the_others(
 ) -> None:
     merge(ada, old_ada, now)
     for email in ("ada@example.org", "ADA.at-work@example.org"):
-        page = staff.get("/admin/members/member/", {"q": email}).content.decode()
+        page = staff.post("/admin/members/member/", {"q": email}, follow=True).content.decode()
         assert "2 members" in page
         assert str(grace.public_id) not in page
 

@@ -35,6 +35,19 @@ def test_staff_have_a_readers_data_gathered_and_cannot_open_it(
     ]
 
 
+def test_what_a_reader_asked_about_their_data_stands_in_the_story(grace: Member, desk_of: Desk) -> None:
+    data_rights.ask_download(grace, now=clock.now())
+    page = desk_of("viewer").get(f"/admin/person/{grace.pk}/")
+    line = next(entry for entry in page.context["person"].story if entry.title.startswith("Asked for"))
+    assert (line.title, line.who, line.detail) == (
+        "Asked for: everything about me",
+        "the reader",
+        "Asked for",
+    )
+    assert line.link == f"/admin/members/datarequest/{DataRequest.objects.get().pk}/change/"
+    assert line.title in page.content.decode()
+
+
 def test_staff_erase_a_reader_who_wrote(house: House, grace: Member, desk_of: Desk) -> None:
     sam = desk_of("support")
     refused = press(sam, "erase-reader", grace, understood="on")

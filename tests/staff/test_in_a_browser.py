@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 from django_otp.oath import totp
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
+from staff.models import AuthenticatorApp
 from tests.browser import CHROMIUM, Browser
 from tests.house import House
 from tests.staff.conftest import GRACE, PASSWORD, somebody
@@ -32,9 +32,9 @@ def test_from_signing_in_to_a_revealed_address(live_server: Any, house: House, t
         page.type(PASSWORD)
         page.click("button.default")
         page.wait_for("document.querySelector('img.qr')?.naturalWidth > 100")
-        device = TOTPDevice.objects.get()
+        device = AuthenticatorApp.objects.get()
         page.click("#id_code")
-        page.type(f"{totp(device.bin_key):06d}")
+        page.type(f"{totp(device.secret):06d}")
         page.click("button.default")
         page.wait_for("document.querySelectorAll('.codes li').length === 10")
 

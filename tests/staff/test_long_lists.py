@@ -5,14 +5,25 @@ from __future__ import annotations
 import re
 from collections.abc import Callable
 from datetime import timedelta
+from typing import Any
 
 import pytest
 from django.contrib import admin
-from django.db import connection
+from django.db import connection, models
+from django.db.models import Q
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
-from donations.models import AskTest, AskVariant, Campaign, Contribution, Payment, StripeEvent
+from donations.models import (
+    AskTest,
+    AskVariant,
+    Campaign,
+    Contribution,
+    ContributionChange,
+    Payment,
+    StripeEvent,
+    Withdrawal,
+)
 from members import clock, duplicates, long_lists
 from members.long_lists import LongList
 from members.models import Mark, Member, Membership, MembershipStep
@@ -55,6 +66,79 @@ def test_no_list_reads_its_whole_table(db: None, desk_of: Desk) -> None:
             wrong += [sql for sql in mine if WHOLE_TABLE.search(sql)]
     assert len(LISTS) > 15
     assert wrong == []
+
+
+# Lists that are as long however many readers there are.
+OF_ANY_SIZE = {"donations.Payout": "one row for each payout to the bank, at most one a day"}
+GROW = ("member", "contribution", "payment", "subscription", "reminder")
+
+
+def filters_of(model_admin: Any) -> list[str]:
+    specs = [spec[0] if isinstance(spec, tuple) else spec for spec in model_admin.list_filter]
+    return [spec if isinstance(spec, str) else spec.parameter_name for spec in specs]
+
+
+def columns_of(condition: Any) -> set[str]:
+    """Which columns a condition is about."""
+    if isinstance(condition, Q):
+        return {name for part in condition.children for name in columns_of(part)}
+    return {condition[0].split("__")[0]} if condition else set()
+
+
+def has_index(model: type[models.Model], name: str) -> bool:
+    """Whether rows with a value of this column that is rare are found without the others."""
+    field = model._meta.get_field(name)
+    if getattr(field, "db_index", False) or getattr(field, "unique", False):
+        return True
+    indexes = model._meta.indexes
+    return any(index.fields[0] == name or name in columns_of(index.condition) for index in indexes)
+
+
+def test_each_filter_of_a_long_list_has_an_index() -> None:
+    """Else a filter on what hardly any row has reads the whole table, since what it looks for never fills a page."""
+    bare = [
+        f"{model_admin.model._meta.label}.{name}"
+        for model_admin in LISTS
+        if model_admin.model._meta.label not in OF_ANY_SIZE
+        for name in filters_of(model_admin)
+        if not has_index(model_admin.model, name)
+    ]
+    assert bare == []
+
+
+def test_lists_that_grow_with_readers_are_long_lists() -> None:
+    long = {model_admin.model for model_admin in LISTS}
+    wrong = [
+        model._meta.label
+        for model, model_admin in admin.site._registry.items()
+        if model not in long
+        and any(field.name in GROW for field in model._meta.local_fields if field.is_relation)
+    ]
+    assert wrong == []
+
+
+def test_changes_and_withdrawals_are_found_by_the_subscription(house: House, desk_of: Desk) -> None:
+    house.give_and_pay(interval="month", amount=500, email="grace@example.org")
+    house.give_and_pay(interval="month", amount=500, email="ada@example.com")
+    grace, ada = Contribution.objects.order_by("pk")
+    now = clock.now()
+    for gift in (grace, ada):
+        ContributionChange.objects.create(contribution=gift, kind="PAUSE", actor="reader", asked_at=now)
+        Withdrawal.objects.create(contribution=gift, declared_at=now, actor="reader", place="GB")
+    vera = desk_of("viewer")
+    for page in ("contributionchange", "withdrawal"):
+        term = {"q": grace.subscription.stripe_id}
+        changes = vera.post(f"/admin/donations/{page}/", term, follow=True).context["cl"]
+        assert [row.contribution for row in changes.result_list] == [grace]
+    assert "?place=GB" in vera.get("/admin/donations/withdrawal/").content.decode()
+
+
+def test_rare_kinds_are_offered_though_no_recent_row_has_them(db: None, desk_of: Desk) -> None:
+    events(1)
+    page = desk_of("finance").get("/admin/donations/stripeevent/").content.decode()
+    assert "?type=customer.deleted" in page
+    assert "?type=invoice.paid" in page, "the newest row has it"
+    assert "?type=charge.updated" not in page, "most rows have it in life; here there is none to be found"
 
 
 def test_a_long_list_counts_to_a_limit_and_says_so(

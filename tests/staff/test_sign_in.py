@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import base64
+import importlib
 import re
 import time
 from datetime import timedelta
+from types import SimpleNamespace
 from typing import Any
+from urllib.parse import unquote
 
 import pytest
+from django.apps import apps
 from django.contrib.auth.models import User
 from django.core.management import CommandError, call_command
+from django.db import connection
 from django.test import Client
-from django_otp.oath import totp
+from django_otp.oath import TOTP
 from django_otp.plugins.otp_static.models import StaticToken
-from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from members import clock, staff_session
 from members.models import AuditEntry
 from staff import second_factor
+from staff.models import AuthenticatorApp
 from tests.staff.conftest import PASSWORD, somebody
 
 pytestmark = [pytest.mark.django_db, pytest.mark.real_sign_in]
@@ -41,14 +47,10 @@ def give_password(client: Client, password: str = PASSWORD, name: str = "sam") -
 
 
 def code_of(user: User, *, steps: int = 0) -> str:
-    device = TOTPDevice.objects.get(user=user)
-    return (
-        f"{totp(device.bin_key, step=device.step, t0=device.t0) if not steps else _later(device, steps):06d}"
-    )
-
-
-def _later(device: TOTPDevice, steps: int) -> int:
-    return int(totp(device.bin_key, step=device.step, t0=device.t0 - steps * device.step))
+    """What the app shows, or will show so many half minutes from now, by the clock that the house sees."""
+    counter = TOTP(AuthenticatorApp.objects.get(user=user).secret)
+    counter.time = time.time() + 30 * steps
+    return f"{counter.token():06d}"
 
 
 def set_up(client: Client, user: User) -> list[str]:
@@ -72,7 +74,7 @@ def test_the_first_time_a_second_factor_is_set_up_with_a_picture_and_a_key(
     key = re.search(r'class="key">([A-Z2-7 ]+)<', page)
     assert key
     assert len(key[1].replace(" ", "")) == 32
-    assert second_factor.secret_text(TOTPDevice.objects.get()) == key[1]
+    assert second_factor.secret_text(AuthenticatorApp.objects.get()) == key[1]
 
     codes = set_up(visitor, sam)
     assert len(set(codes)) == 10
@@ -229,7 +231,7 @@ def test_nobody_changes_a_second_factor_that_is_set_up_with_a_password_alone(
     give_password(visitor)
     assert 'class="qr"' not in visitor.get(FACTOR).content.decode()
     assert second_factor.finish_set_up(sam, "000000") is None
-    assert TOTPDevice.objects.count() == 1
+    assert AuthenticatorApp.objects.count() == 1
 
 
 def test_an_account_that_was_made_inactive_is_out_at_once(sam: User, visitor: Client) -> None:
@@ -246,3 +248,88 @@ def test_a_code_is_printed_in_the_demo_alone(sam: User, settings: Any, capsys: A
         call_command("staff_code", "sam")
     with pytest.raises(CommandError):
         call_command("reset_second_factor", "nobody")
+
+
+def everything_stored() -> bytes:
+    """All tables, also those of others, as somebody with a stolen copy would read them."""
+    found = b""
+    with connection.cursor() as cursor:
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"SELECT * FROM {connection.ops.quote_name(table)}")  # noqa: S608  # names of our own tables
+            for row in cursor.fetchall():
+                for value in row:
+                    found += bytes(value) if isinstance(value, bytes | memoryview) else str(value).encode()
+                    found += b"\n"
+    return found
+
+
+def test_a_stolen_database_makes_no_codes(sam: User, visitor: Client) -> None:
+    give_password(visitor)
+    shown = re.search(r'class="key">([A-Z2-7 ]+)<', visitor.get(FACTOR).content.decode())
+    assert shown
+    text = shown[1].replace(" ", "")
+    secret = base64.b32decode(text)
+    set_up(Client(), sam)
+
+    stolen = everything_stored()
+    assert sam.username.encode() in stolen
+    for trace in (secret, secret.hex().encode(), text.encode(), base64.b64encode(secret)):
+        assert trace.lower() not in stolen.lower()
+
+
+def test_what_the_picture_says_is_what_apps_read(sam: User, settings: Any) -> None:
+    settings.NEWSROOM_NAME = "The Sample: Gazette & Sons"
+    device = second_factor.begin_set_up(sam)
+    said = second_factor.key_uri(device)
+    assert unquote(said.split("?")[0]) == "otpauth://totp/The Sample Gazette & Sons:sam"
+    assert f"secret={second_factor.secret_text(device).replace(' ', '')}" in said
+    assert "issuer=The%20Sample%20Gazette%20%26%20Sons" in said
+    assert second_factor.picture(device).startswith("data:image/svg+xml")
+
+
+def test_a_second_factor_outlives_a_change_of_keys(sam: User, visitor: Client, settings: Any) -> None:
+    old, new = ("old", b"o" * 32), ("new", b"n" * 32)
+    settings.FIELD_ENCRYPTION_KEYS = [old]
+    set_up(Client(), sam)
+    settings.FIELD_ENCRYPTION_KEYS = [new, old]
+    call_command("rotate_encryption", verbosity=0)
+    settings.FIELD_ENCRYPTION_KEYS = [new]
+    give_password(visitor)
+    assert visitor.post(FACTOR, {"code": code_of(sam, steps=1)}).headers["Location"] == HOME
+
+
+def test_with_the_key_of_its_secret_lost_a_recovery_code_still_lets_in(
+    sam: User, visitor: Client, settings: Any, caplog: pytest.LogCaptureFixture
+) -> None:
+    codes = set_up(Client(), sam)
+    settings.FIELD_ENCRYPTION_KEYS = [("other", b"n" * 32)]
+    give_password(visitor)
+    assert visitor.post(FACTOR, {"code": "123456"}).status_code == 200
+    assert "does not open" in caplog.text
+    assert visitor.post(FACTOR, {"code": codes[0]}).headers["Location"] == HOME
+
+
+def test_whoever_had_an_app_before_secrets_were_sealed_goes_on_with_it(sam: User, visitor: Client) -> None:
+    """The old table as django-otp made it, with a secret that lies open."""
+    secret = bytes(range(20))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "CREATE TABLE otp_totp_totpdevice (id integer PRIMARY KEY, name varchar(64), confirmed bool, "
+            'key varchar(80), "last_t" bigint, drift smallint, user_id integer)'
+        )
+        cursor.execute(
+            "INSERT INTO otp_totp_totpdevice (id, name, confirmed, key, last_t, drift, user_id) "
+            "VALUES (1, 'app', %s, %s, 7, 1, %s)",
+            [True, secret.hex(), sam.pk],
+        )
+    step = importlib.import_module("staff.migrations.0041_seal_secrets_of_apps")
+    editor = SimpleNamespace(connection=connection)
+    step.seal(apps, editor)
+    step.forget(apps, editor)
+    step.seal(apps, editor)  # a house that never had it
+
+    moved = AuthenticatorApp.objects.get()
+    assert (moved.user, moved.confirmed, moved.last_step, moved.drift) == (sam, True, 7, 1)
+    assert secret.hex().encode() not in everything_stored()
+    give_password(visitor)
+    assert visitor.post(FACTOR, {"code": code_of(sam)}).headers["Location"] == HOME
