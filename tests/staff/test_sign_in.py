@@ -322,7 +322,7 @@ def test_whoever_had_an_app_before_secrets_were_sealed_goes_on_with_it(sam: User
             "VALUES (1, 'app', %s, %s, 7, 1, %s)",
             [True, secret.hex(), sam.pk],
         )
-    step = importlib.import_module("staff.migrations.0041_seal_secrets_of_apps")
+    step = importlib.import_module("staff.migrations.0003_seal_secrets_of_apps")
     editor = SimpleNamespace(connection=connection)
     step.seal(apps, editor)
     step.forget(apps, editor)

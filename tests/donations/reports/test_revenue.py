@@ -215,7 +215,7 @@ def test_days_summed_before_there_were_months_are_summed_by_month_when_the_table
     RevenueMonth.objects.all().delete()
     assert totals() != expected
 
-    migration = importlib.import_module("donations.migrations.0022_sums_by_month")
+    migration = importlib.import_module("donations.migrations.0023_sums_by_month")
     migration.sum_the_days(apps, SimpleNamespace(connection=connection))
 
     assert totals() == expected

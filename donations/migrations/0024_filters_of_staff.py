@@ -7,8 +7,8 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0021_what_readers_change'),
-        ('members', '0040_filters_of_staff'),
+        ('donations', '0023_sums_by_month'),
+        ('members', '0017_filters_of_staff'),
     ]
 
     operations = [

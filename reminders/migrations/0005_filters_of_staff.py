@@ -7,7 +7,7 @@ from django.db import migrations, models
 class Migration(migrations.Migration):
 
     dependencies = [
-        ('donations', '0040_filters_of_staff'),
+        ('donations', '0024_filters_of_staff'),
         ('reminders', '0004_lists_of_staff'),
     ]
 

@@ -39,7 +39,7 @@ def forget(apps, schema_editor):
 
 
 class Migration(migrations.Migration):
-    dependencies = [("staff", "0040_authenticator_app")]
+    dependencies = [("staff", "0002_authenticator_app")]
 
     operations = [
         migrations.RunPython(seal, migrations.RunPython.noop),
