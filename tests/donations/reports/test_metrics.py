@@ -7,7 +7,17 @@ from datetime import date, timedelta
 import pytest
 
 from donations.models import BalanceEntry, Contribution, Dunning, JournalEntry, Payment, Payout, Subscription
-from donations.reports import campaigns, catalogue, giving, payouts, plans, rebuilding, recovery, rollups, years
+from donations.reports import (
+    campaigns,
+    catalogue,
+    giving,
+    payouts,
+    plans,
+    rebuilding,
+    recovery,
+    rollups,
+    years,
+)
 from donations.reports.catalogue import Question, Window
 from donations.reports.periods import Granularity, Period
 from donations.reports.plans import Filters
