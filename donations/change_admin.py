@@ -50,7 +50,7 @@ def terms(stored: dict[str, object]) -> str:
 
 
 @admin.register(Leaving)
-class LeavingAdmin(Window, admin.ModelAdmin[Leaving]):
+class LeavingAdmin(LongList, Window, admin.ModelAdmin[Leaving]):
     """
     Readers who pressed “Stop my contribution”, and what was offered to them instead, newest first.
 
@@ -58,8 +58,9 @@ class LeavingAdmin(Window, admin.ModelAdmin[Leaving]):
     """
 
     list_display = ["started_at", "offered_lower", "offered_pause", "offered_annual"]
-    search_fields = ["=contribution__subscription__stripe_id"]
+    exact_fields = ("contribution__subscription__stripe_id",)
     search_help_text = "Stripe's id of a subscription."
+    sorted_by = ("started_at",)
     date_hierarchy = "started_at"
 
 
