@@ -139,7 +139,9 @@ def dashboard(*, month: date, currency: str | None, now: datetime) -> Dashboard:
         if told["reminders"]
         else (),
         definitions=tuple(
-            (name, report.definition) for name in catalogue.names() if (report := catalogue.get(name))
+            ("MRR" if name == "mrr" else name.capitalize(), report.definition)
+            for name in catalogue.names()
+            if (report := catalogue.get(name))
         ),
     )
 
