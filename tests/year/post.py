@@ -17,6 +17,7 @@ from tests.year.offline import Obj, Stripe
 NEWS = (
     "invoice.payment_failed",
     "invoice.paid",
+    "invoice_payment.paid",
     "customer.subscription.created",
     "customer.subscription.updated",
     "customer.subscription.paused",

@@ -262,16 +262,30 @@ def firsts(
         card = _first_heard(post, about[charge["id"]])
         # That a single gift arrived is told by several events, of which one comes; of a regular one by this alone.
         booked = _first_heard(post, about[invoice["id"]]) if invoice else post.looks[0]
+        # Which plan a charge was for is told by a word of its own; until that is known, a charge waits with its card.
+        linked = _linked(post, charge["payment_intent"]) if invoice else booked
         found.append(
             First(
                 email=charge["billing_details"]["email"],
                 fingerprint=details[details["type"]]["fingerprint"],
                 paid_at=paid_at[charge["id"]],
                 booked_at=booked.at if booked else None,
-                card_known_at=max(card.at, booked.at) if card and booked else None,
+                card_known_at=max(card.at, booked.at, linked.at) if card and booked and linked else None,
             )
         )
     return found
+
+
+def _linked(post: Post, intent: str) -> Look | None:
+    """The look by which it was known which invoice a payment intent was for; None if it never was."""
+    numbers = [
+        post.heard(one) if one.type == "invoice_payment.paid" else _asked_at(one, post)
+        for one in post.news
+        if (one.type == "invoice_payment.paid" and one.about["payment"]["payment_intent"] == intent)
+        or (one.type.startswith(MONEY_BACK) and one.about["payment_intent"] == intent)
+    ]
+    number = min(numbers, default=len(post.looks))
+    return next((look for look in post.looks if look.number == number), None)
 
 
 def of_second_charges(payments: Iterable[First]) -> int:

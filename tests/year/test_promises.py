@@ -292,6 +292,36 @@ def test_a_second_charge_within_days_by_the_same_person_or_card_is_asked_about(s
     assert promises.of_second_charges([second, a_first(1)]) == expected
 
 
+@pytest.mark.parametrize(("is_linked", "known"), [(True, True), (False, False)])
+def test_the_card_of_a_plan_is_known_once_its_charge_is_linked_with_it(is_linked, known):
+    charge = {
+        "id": "ch_0",
+        "status": "succeeded",
+        "payment_intent": "pi_0",
+        "billing_details": {"email": "ada@example.org"},
+        "payment_method_details": {"type": "card", "card": {"fingerprint": "card"}},
+    }
+    link = {"id": "inpay_0", "payment": {"payment_intent": "pi_0"}}
+    post = a_post(
+        [
+            first_payment(),
+            told("charge.succeeded", 0, charge),
+            told("invoice_payment.paid", 0, link, lost=not is_linked),
+        ],
+        made_good=False,
+    )
+
+    [first] = promises.firsts(
+        post,
+        [charge],
+        {"pi_0": an_invoice(id="in_0", billing_reason="subscription_create")},
+        {"ch_0": memberships.moment(at(0))},
+    )
+
+    assert first.booked_at is not None
+    assert (first.card_known_at is not None) == known
+
+
 @pytest.mark.parametrize(
     ("day", "wish", "due"),
     [
