@@ -127,9 +127,8 @@ def _copied(export: Export, rows: QuerySet[Any]) -> Iterator[Piece]:
             # For one piece, workers of its own and what they prepare for each other cost more than they save.
             cursor.execute("SET LOCAL max_parallel_workers_per_gather TO 0")
             with cursor.copy(f"COPY ({sql}) TO STDOUT (FORMAT csv)") as copy:
-                for (
-                    row
-                ) in copy:  # not joined in one go: a hundred thousand objects take their time to tidy up
+                # Not joined in one go: a hundred thousand objects take their time to tidy up.
+                for row in copy:
                     content.write(row)
             count = cursor.rowcount
         if count:
